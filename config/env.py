@@ -1,0 +1,58 @@
+"""Everything the outside may set, typed, read once; a process with a missing or unsafe value refuses to start."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Env(BaseSettings):
+    """Environment variables, each with the prefix `WHARF_`; a file named after one under /run/secrets works too."""
+
+    model_config = SettingsConfigDict(env_prefix="WHARF_", frozen=True, extra="ignore", secrets_dir=None)
+
+    #: Signs log-ins and tokens; at least 32 characters, never a default.
+    secret_key: SecretStr
+    #: PostgreSQL; a Unix socket is written as its folder, percent-encoded, in the place of the host.
+    database_url: SecretStr
+    #: Valkey or Redis, for the live channel layer.
+    redis_url: SecretStr
+
+    debug: bool = False
+    #: Where people reach us; links and the WebSocket address are made from it.
+    public_url: str = "http://127.0.0.1:3000"
+    #: Host names the server answers to, separated by commas; the one of `public_url` is always among them.
+    allowed_hosts: str = ""
+    #: The worker's own folder: device stores and journals. Private to one worker, kept between its runs.
+    state_dir: Path = ROOT / "var" / "worker"
+    #: The sandbox's control address; empty means that no company can have sandbox sessions here.
+    sandbox_url: str = ""
+    #: Linked sessions that may share one host process (docs/architecture.md, hosts).
+    sessions_per_host: int = Field(default=25, ge=1, le=50)
+    #: How many sessions one worker takes at most.
+    worker_capacity: int = Field(default=500, ge=1)
+    #: Pre-started hosts kept ready for a new pairing, for each network in use.
+    warm_hosts: int = Field(default=1, ge=0, le=4)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters; `openssl rand -base64 48` makes one")
+        return value
+
+    @property
+    def hosts(self) -> set[str]:
+        return {name.strip() for name in self.allowed_hosts.split(",") if name.strip()}
+
+
+@lru_cache(maxsize=1)
+def read_env() -> Env:
+    """The process's settings; raises pydantic's ValidationError, which names each wrong variable and never its value."""
+    return Env()  # type: ignore[call-arg]  # the fields come from the environment

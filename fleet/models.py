@@ -1,0 +1,111 @@
+"""Who keeps which session online: workers, and one placement a session, in the public schema.
+
+A worker finds all its work here, however many companies there are. The connection's state lives beside the lease, so
+that the one UPDATE that writes it also proves the writer still owns the session.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from fleet.reasons import Reason
+from fleet.states import LIVE, State, Wanted
+from tenants.models import Company
+from wharf.ids import ID_LENGTH, new_id
+
+
+class Network(models.TextChoices):
+    """Which WhatsApp a session talks to."""
+
+    WHATSAPP = "whatsapp", "WhatsApp"
+    SANDBOX = "sandbox", "Sandbox"
+
+
+class Worker(models.Model):
+    """One `runsessions` process. All that it owns is its own until `lease_until`, which it keeps pushing on.
+
+    The lease is the worker's and not each session's, so that a heartbeat is one row however many sessions there are.
+    """
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    name = models.CharField(max_length=120)
+    pid = models.PositiveIntegerField()
+    capacity = models.PositiveIntegerField()
+    #: Which disk its device stores are on; workers of one machine may share one.
+    store_id = models.CharField(max_length=ID_LENGTH)
+    started_at = models.DateTimeField(auto_now_add=True)
+    lease_until = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-started_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+class Placement(models.Model):
+    """A session as the fleet sees it: what is wanted, what is, and who owns it until when.
+
+    `fence` grows with every change of owner; whatever a worker writes carries the fence it was given. `work` grows
+    with everything a person leaves for the owner (a text to send, a code to ask for): the owner compares it with the
+    number it has seen, so nothing is missed and nothing has to be cleared.
+    """
+
+    session_id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="placements")
+    network = models.CharField(max_length=16, choices=Network.choices, default=Network.WHATSAPP)
+    wanted = models.CharField(max_length=16, default=Wanted.STOPPED, choices=[(w, w) for w in Wanted])
+
+    state = models.CharField(max_length=16, default=State.UNPAIRED, choices=[(s, s) for s in State])
+    reason = models.CharField(max_length=32, default=Reason.NEVER_LINKED, blank=True)
+    since = models.DateTimeField(default=timezone.now)
+    next_retry_at = models.DateTimeField(null=True, blank=True)
+    #: Failed attempts in a row; the back-off is made from it.
+    attempts = models.PositiveIntegerField(default=0)
+    #: When the engine last proved that the connection lives.
+    evidence_at = models.DateTimeField(null=True, blank=True)
+    #: The linked device; empty while none is.
+    device_jid = models.CharField(max_length=64, blank=True)
+
+    #: The disk that holds its device store: only a worker there can bring the linked device online.
+    store_id = models.CharField(max_length=ID_LENGTH, blank=True)
+
+    owner = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="placements")
+    fence = models.BigIntegerField(default=0)
+    work = models.BigIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=("owner",), name="placement_owner"),
+            # What a worker may claim: whatever somebody wants something of, or that still has to be settled.
+            models.Index(
+                fields=("session_id",),
+                condition=~Q(wanted="stopped") | Q(state__in=("connecting", "pairing", "connected")),
+                name="placement_claimable",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session_id} ({self.state})"
+
+    @property
+    def is_linked(self) -> bool:
+        return bool(self.device_jid)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody vouches for a live session: then what was last said of it proves nothing."""
+        return self.state in LIVE and (self.owner is None or self.owner.lease_until < timezone.now())
+
+    @property
+    def shown_state(self) -> State:
+        """What people are told: never `connected` on the word of a worker that went silent."""
+        return State.CONNECTING if self.is_silent and self.state == State.CONNECTED else State(self.state)
+
+    @property
+    def shown_reason(self) -> Reason:
+        silent = self.is_silent and self.state == State.CONNECTED
+        return Reason.WORKER_SILENT if silent else Reason(self.reason)

@@ -1,0 +1,88 @@
+"""A session's life: the states, what happens to it, and the one table that says what may follow what.
+
+Everything that affects a state lives in this file; everybody else asks it. Late news that has no arrow is logged by
+whoever brings it and changes nothing.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class State(StrEnum):
+    """What is. Only the worker that owns the session writes it."""
+
+    STOPPED = "stopped"
+    CONNECTING = "connecting"
+    PAIRING = "pairing"
+    CONNECTED = "connected"
+    UNPAIRED = "unpaired"
+    REFUSED = "refused"
+
+
+class Wanted(StrEnum):
+    """What people want. Only people write it, but for `stopped` when a session needs a person anyway."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    UNLINKED = "unlinked"
+
+
+class Happening(StrEnum):
+    """What can happen to a session."""
+
+    STARTED = "started"
+    CHALLENGE_ISSUED = "challenge_issued"
+    PAIRED = "paired"
+    CONNECTED = "connected"
+    CONNECTION_LOST = "connection_lost"
+    PAIRING_ENDED = "pairing_ended"
+    LOGGED_OUT = "logged_out"
+    REFUSED = "refused"
+    PAUSED = "paused"
+
+
+S, H = State, Happening
+
+TRANSITIONS: Final[Mapping[tuple[State, Happening], State]] = {
+    (S.STOPPED, H.STARTED): S.CONNECTING,
+    (S.UNPAIRED, H.STARTED): S.CONNECTING,
+    (S.REFUSED, H.STARTED): S.CONNECTING,
+    (S.CONNECTING, H.CHALLENGE_ISSUED): S.PAIRING,
+    (S.CONNECTING, H.CONNECTED): S.CONNECTED,
+    (S.CONNECTING, H.CONNECTION_LOST): S.CONNECTING,
+    (S.CONNECTING, H.PAIRING_ENDED): S.UNPAIRED,
+    (S.CONNECTING, H.LOGGED_OUT): S.UNPAIRED,
+    (S.CONNECTING, H.REFUSED): S.REFUSED,
+    (S.CONNECTING, H.PAUSED): S.STOPPED,
+    (S.PAIRING, H.CHALLENGE_ISSUED): S.PAIRING,
+    (S.PAIRING, H.PAIRED): S.CONNECTING,
+    (S.PAIRING, H.CONNECTED): S.CONNECTED,
+    (S.PAIRING, H.CONNECTION_LOST): S.CONNECTING,
+    (S.PAIRING, H.PAIRING_ENDED): S.UNPAIRED,
+    (S.PAIRING, H.LOGGED_OUT): S.UNPAIRED,
+    (S.PAIRING, H.REFUSED): S.REFUSED,
+    (S.CONNECTED, H.CONNECTION_LOST): S.CONNECTING,
+    (S.CONNECTED, H.LOGGED_OUT): S.UNPAIRED,
+    (S.CONNECTED, H.REFUSED): S.REFUSED,
+    (S.CONNECTED, H.PAUSED): S.STOPPED,
+    (S.STOPPED, H.LOGGED_OUT): S.UNPAIRED,
+    (S.REFUSED, H.LOGGED_OUT): S.UNPAIRED,
+    (S.REFUSED, H.PAUSED): S.STOPPED,
+}
+
+#: States that hold, or try to hold, a connection.
+LIVE: Final = frozenset({S.CONNECTING, S.PAIRING, S.CONNECTED})
+#: States that only a person gets a session out of: nothing retries by itself.
+NEEDS_A_PERSON: Final = frozenset({S.UNPAIRED, S.REFUSED})
+
+
+def next_state(state: State, happening: Happening) -> State | None:
+    """The state after `happening`, or None when the news does not fit (it is late, or said twice)."""
+    return TRANSITIONS.get((state, happening))
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, for the documentation."""
+    arrows = (f"    {before} --> {after}: {happening}" for (before, happening), after in TRANSITIONS.items())
+    return "\n".join(["stateDiagram-v2", "    [*] --> unpaired", *arrows])

@@ -1,0 +1,35 @@
+"""A real sandbox, a real worker with real hosts, and people who wait for what they expect to see."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from sandbox.thread import SandboxThread
+from sandbox.world.faults import Faults
+from tenants.models import Company
+from tests.whatsapp.harbour import Harbour
+from whatsapp import networks
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxThread]:
+    """One local WhatsApp for the whole run: tests take numbers of their own."""
+    with SandboxThread(control=True) as running:
+        yield running
+
+
+@pytest.fixture
+def on_sandbox(sandbox: SandboxThread, settings: Settings) -> Iterator[SandboxThread]:
+    settings.SANDBOX_URL = sandbox.url
+    networks._ask.cache_clear()
+    yield sandbox
+    sandbox.world.faults = Faults()
+
+
+@pytest.fixture
+def harbour(live_companies: None, acme: Company, on_sandbox: SandboxThread, tmp_path: Path) -> Iterator[Harbour]:
+    """Acme on the sandbox, with a worker running."""
+    with Harbour.open(acme, on_sandbox, tmp_path) as running:
+        yield running

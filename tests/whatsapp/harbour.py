@@ -1,0 +1,160 @@
+"""A company on the sandbox with a real worker beside it, in words that tests can read aloud."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from accounts.permissions import SYSTEM
+from fleet.models import Network, Placement
+from fleet.states import State
+from sandbox.thread import SandboxThread
+from sandbox.world.phone import Phone
+from tenants.context import run_in
+from tenants.models import Company
+from tests.waiting import eventually
+from whatsapp.engine import port
+from whatsapp.engine.process import ProcessEngine
+from whatsapp.models import Message, Session, Transition
+from whatsapp.services import outbound, sessions
+from whatsapp.worker.identity import take_identity
+from whatsapp.worker.run import Limits, Worker
+
+T = TypeVar("T")
+
+
+class WorkerThread:
+    """A worker in a loop of its own. `stop` hands over; `abandon` is what kill -9 would leave of the worker."""
+
+    def __init__(self, state_dir: Path, engine: port.Engine | None = None, limits: Limits | None = None) -> None:
+        self._state_dir = state_dir
+        self._engine = engine
+        self._limits = limits or Limits(capacity=50, sessions_per_host=10, hold_back=0)
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._main, name="worker", daemon=True)
+        self.worker: Worker | None = None
+
+    def start(self) -> "WorkerThread":
+        self._thread.start()
+        eventually(lambda: self.worker, what="the worker is there")
+        return self
+
+    def _main(self) -> None:
+        # Child processes of asyncio need a watcher that works off the main thread, which the default one does.
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._run())
+
+    async def _run(self) -> None:
+        identity = take_identity(self._state_dir)
+        engine = self._engine or ProcessEngine(self._state_dir, warm=1)
+        self.worker = Worker(engine=engine, state_dir=self._state_dir, identity=identity, limits=self._limits)
+        try:
+            await self.worker.run(self._stop)
+        finally:
+            identity.give_back()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(60)
+            assert not self._thread.is_alive(), "the worker did not stop"
+
+    def host_pids(self) -> dict[str, int]:
+        """The host process of each session that has one."""
+        assert self.worker is not None
+        return self.worker.host_pids()
+
+
+@dataclass
+class Harbour:
+    company: Company
+    wa: SandboxThread
+    state_dir: Path
+    worker: WorkerThread
+    _numbers: Iterator[int] = field(default_factory=lambda: _numbers)
+
+    @classmethod
+    @contextmanager
+    def open(cls, company: Company, wa: SandboxThread, state_dir: Path) -> Iterator["Harbour"]:
+        Company.objects.filter(pk=company.pk).update(sandbox_allowed=True, max_sessions=30)
+        harbour = cls(company, wa, state_dir, WorkerThread(state_dir).start())
+        try:
+            yield harbour
+        finally:
+            harbour.worker.stop()
+
+    def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        return run_in(self.company, function, *args, **kwargs)
+
+    def restart_worker(self) -> None:
+        self.worker.stop()
+        self.worker = WorkerThread(self.state_dir).start()
+
+    # -- people ---------------------------------------------------------------------------------------------------
+    def phone(self, name: str = "Shop") -> Phone:
+        return self.wa.phone(str(next(self._numbers)), name)
+
+    def new_session(self, name: str) -> str:
+        session = self.run(sessions.create, company=self.company, by=SYSTEM, name=name, network=Network.SANDBOX)
+        return session.pk
+
+    def linked(self, phone: Phone, name: str = "Front desk") -> str:
+        """A session that `phone` has been linked to."""
+        session_id = self.new_session(name)
+        self.wa.scan(phone, self.qr(session_id))
+        self.shows(session_id, State.CONNECTED)
+        return session_id
+
+    def do(self, verb: Callable[..., Session], session_id: str, **kwargs: Any) -> Session:
+        return self.run(verb, company=self.company, session_id=session_id, by=SYSTEM, **kwargs)
+
+    def sends(self, session_id: str, to: Phone, text: str) -> str:
+        row = self.run(
+            outbound.queue_text, company=self.company, session_id=session_id, text=text, phone=to.number, by=SYSTEM
+        )
+        return row.pk
+
+    # -- what is to be seen ---------------------------------------------------------------------------------------
+    def session(self, session_id: str) -> Session:
+        return self.run(Session.objects.with_placement().get, pk=session_id)
+
+    def qr(self, session_id: str) -> str:
+        return eventually(lambda: self.session(session_id).current_qr, what="a QR code is on show")
+
+    def code(self, session_id: str) -> str:
+        return eventually(lambda: self.session(session_id).current_code, what="a pairing code is on show")
+
+    def shows(self, session_id: str, state: State, reason: str | None = None) -> Placement:
+        def look() -> Placement | None:
+            placement = Placement.objects.select_related("owner").get(pk=session_id)
+            fits = placement.state == state and reason in (None, placement.reason)
+            return placement if fits else None
+
+        return eventually(look, what=f"{state} {reason or ''}; history: {self.history(session_id)}")
+
+    def history(self, session_id: str) -> list[str]:
+        rows = self.run(lambda: list(Transition.objects.filter(session_id=session_id).order_by("id")))
+        return [f"{row.before}>{row.after}:{row.reason}" for row in rows]
+
+    def message(self, message_id: str) -> Message:
+        return self.run(Message.objects.select_related("chat__contact").get, pk=message_id)
+
+    def becomes(self, message_id: str, status: str) -> Message:
+        return eventually(
+            lambda: row if (row := self.message(message_id)).status == status else None, what=f"message {status}"
+        )
+
+    def received(self, text: str) -> Message:
+        rows = Message.objects.select_related("chat__contact", "sender").filter(body=text)
+        return eventually(lambda: self.run(rows.all().first), what=f"{text!r} is stored")
+
+
+def _all_numbers() -> Iterator[int]:
+    yield from range(4915550000001, 4915559999999)
+
+
+_numbers = _all_numbers()

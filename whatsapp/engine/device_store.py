@@ -1,0 +1,98 @@
+"""One session's folder: the device store that the engine keeps in it, the journal, and the lock of whoever uses them.
+
+The store is SQLite and the engine's own; it is only read here, never written (docs/architecture.md, device store).
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+DEVICE_FILE: Final = "device.db"
+JOURNAL_FILE: Final = "journal.db"
+LOCK_FILE: Final = "lock"
+#: How neonize is told to open its file. It appends options of its own, which the last, empty one swallows.
+OPTIONS: Final = "?_foreign_keys=on&_journal_mode=WAL&_busy_timeout=5000&_synchronous=NORMAL&z="
+
+
+@dataclass(frozen=True)
+class StoredDevice:
+    """The linked device in a store. `jid` is `number:device@s.whatsapp.net`, `lid` the hidden identity's digits."""
+
+    jid: str
+    lid: str = ""
+    push_name: str = ""
+
+    @property
+    def phone(self) -> str:
+        return self.jid.partition("@")[0].partition(":")[0]
+
+
+class FolderInUse(Exception):
+    """Another process of this machine holds the session."""
+
+
+def make_folder(state_dir: Path, session_id: str) -> Path:
+    """The session's folder, made private if it is new."""
+    folder = state_dir / "sessions" / session_id
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def engine_path(folder: Path) -> str:
+    return f"{folder / DEVICE_FILE}{OPTIONS}"
+
+
+def stored_device(folder: Path) -> StoredDevice | None:
+    """The device linked in this folder, or None: never linked, unlinked, or no store at all."""
+    row = _one(folder, "SELECT jid, coalesce(lid, ''), coalesce(push_name, '') FROM whatsmeow_device LIMIT 1")
+    if row is None:
+        return None
+    jid, lid, push_name = (str(value) for value in row)
+    return StoredDevice(jid=jid, lid=lid.partition("@")[0].partition(":")[0], push_name=push_name)
+
+
+def sent_id(folder: Path, secret: bytes) -> str:
+    """WhatsApp's id of the message that carried `secret`, or "" if none was ever about to leave.
+
+    whatsmeow stores the secret of each outgoing message before it encrypts and sends it.
+    """
+    row = _one(folder, "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?", secret)
+    return str(row[0]) if row else ""
+
+
+def _one(folder: Path, query: str, *args: object) -> tuple[object, ...] | None:
+    path = folder / DEVICE_FILE
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+            row: tuple[object, ...] | None = db.execute(query, args).fetchone()
+            return row
+    except sqlite3.OperationalError:
+        # No tables yet: the engine makes them at the first connect.
+        return None
+
+
+def erase(folder: Path) -> None:
+    """Remove the device store of an unlinked session. Only ever called on a person's order to unlink."""
+    for name in (DEVICE_FILE, f"{DEVICE_FILE}-wal", f"{DEVICE_FILE}-shm"):
+        (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock goes with the process, however it ends. Raises FolderInUse."""
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderInUse(str(folder)) from error
+        yield
+    finally:
+        os.close(descriptor)

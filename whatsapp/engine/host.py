@@ -1,0 +1,288 @@
+"""A host: the process that holds a fixed set of linked devices and reports what happens on a socket to its worker.
+
+`python -m whatsapp.engine.host FD` waits, with neonize already imported, for the frame that says what it is to hold.
+It knows no Django and no database. When the worker is gone, it leaves in good order: what it reported and nobody
+stored is in the journals.
+"""
+
+import contextlib
+import logging
+import queue
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from whatsapp.engine import device_store, neonize, port, translate, wire
+from whatsapp.engine.journal import Entry
+
+log = logging.getLogger("whatsapp.engine.host")
+
+#: How long one session may take to get far enough for the next one to start.
+START_SECONDS: Final = 15.0
+#: After disconnecting, events that were under way still come out for a moment.
+QUIET_SECONDS: Final = 0.5
+HEARTBEAT_SECONDS: Final = 15.0
+#: A predecessor of the same session may need a moment to leave.
+LOCK_SECONDS: Final = 8.0
+#: Whatever hangs, the process is gone by then: nobody else would end it when the worker is dead.
+LEAVE_SECONDS: Final = 20.0
+BATCH: Final = 200
+
+
+class Channel:
+    """The socket to the worker: one reader, one writer."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._in = connection.makefile("rb")
+        self._out = connection
+
+    def receive(self) -> wire.Frame | None:
+        """The next frame, or None when the worker is gone."""
+        with contextlib.suppress(OSError):
+            header = self._in.read(wire.HEADER)
+            if len(header) == wire.HEADER:
+                length = wire.body_length(header)
+                body = self._in.read(length)
+                if len(body) == length:
+                    return wire.decode(body)
+        return None
+
+    def send(self, frames: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._out.sendall(frames)
+
+
+class Kept:
+    """A device of this host with its place in the journal and the thread that sends for it."""
+
+    def __init__(self, device: neonize.LinkedDevice) -> None:
+        self.device = device
+        self.reported = 0
+        #: Entries up to here are from before this process; those about the old connection no longer mean anything.
+        self.inherited = _last_seq(device)
+        self.orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name=f"orders-{device.session_id}", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self.orders.get()()
+
+    def unreported(self) -> list[tuple[Entry, port.EngineEvent | None]]:
+        entries = self.device.journal.after(self.reported, limit=BATCH)
+        return [(entry, self._meaning(entry)) for entry in entries]
+
+    def _meaning(self, entry: Entry) -> port.EngineEvent | None:
+        event: port.EngineEvent | None
+        if entry.code == neonize.OWN_EVENT:
+            event = neonize.own_event(entry.payload)
+            stale = not isinstance(event, port.SendFinished)
+        elif entry.code == translate.CONNECTED:
+            event, stale = _connected(self.device), True
+        else:
+            event, stale = translate.translate(entry.code, entry.payload), entry.code not in translate.LASTING
+        return None if stale and entry.seq <= self.inherited else event
+
+
+def _connected(device: neonize.LinkedDevice) -> port.Connected:
+    stored = device_store.stored_device(device.folder) or device_store.StoredDevice(jid="")
+    return port.Connected(stored.jid, lid=stored.lid, push_name=stored.push_name)
+
+
+def _last_seq(device: neonize.LinkedDevice) -> int:
+    last, entries = 0, device.journal.after(0, limit=BATCH)
+    while entries:
+        last = entries[-1].seq
+        entries = device.journal.after(last, limit=BATCH)
+    return last
+
+
+class Host:
+    """Starts the devices, pumps their journals to the worker, and carries out its orders."""
+
+    def __init__(self, channel: Channel, birth: wire.Birth) -> None:
+        self._channel = channel
+        self._news = threading.Event()
+        self._direct: queue.SimpleQueue[port.Report] = queue.SimpleQueue()
+        self._births = birth.sessions
+        self._kept: dict[str, Kept] = {}
+        self._locks = contextlib.ExitStack()
+        self._started = threading.Event()
+
+    def run(self) -> None:
+        for birth in self._births:
+            self._adopt(birth)
+        threading.Thread(target=self._pump, name="pump", daemon=True).start()
+        threading.Thread(target=self._start_all, name="starter", daemon=True).start()
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self._obey()
+        self._leave()
+
+    # -- birth -----------------------------------------------------------------------------------------------
+    def _adopt(self, birth: port.SessionBirth) -> None:
+        try:
+            self._lock(birth)
+            device = neonize.LinkedDevice(
+                birth, journaled=self._news.set, tell=lambda event: self._tell(birth.session_id, event)
+            )
+        except (device_store.FolderInUse, sqlite3.Error, OSError) as error:
+            self._tell(birth.session_id, port.ConnectionLost(f"{type(error).__name__}: {error}", retrying=False))
+        else:
+            self._kept[birth.session_id] = Kept(device)
+
+    def _lock(self, birth: port.SessionBirth) -> None:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return self._locks.enter_context(device_store.locked(birth.folder))
+            except device_store.FolderInUse:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _start_all(self) -> None:
+        for birth in self._births:
+            if kept := self._kept.get(birth.session_id):
+                self._start(birth, kept.device)
+        self._started.set()
+
+    def _start(self, birth: port.SessionBirth, device: neonize.LinkedDevice) -> None:
+        if birth.device_jid and device_store.stored_device(birth.folder) is None:
+            device.note(port.Ended(port.Ending.STORE_MISSING))
+            return
+        device.connect()
+        if not device.gate.wait(START_SECONDS):
+            # Not ready and not failed: starting another beside it could end the whole process. The worker sees the
+            # end, and leaves this one out of the company of others (it is the one that is still connecting).
+            log.error("session %s did not start within %s s", device.session_id, START_SECONDS)
+            device.note(port.ConnectionLost("did not start in time", retrying=False))
+
+    # -- out: the only thread that writes to the socket --------------------------------------------------------
+    def _tell(self, session_id: str, event: port.EngineEvent) -> None:
+        self._direct.put(port.Report(session_id, event))
+        self._news.set()
+
+    def _pump(self) -> None:
+        while True:
+            self._news.wait()
+            self._news.clear()
+            while self._pump_once():
+                pass
+
+    def _pump_once(self) -> bool:
+        """Send one round of what is new; says whether there was anything."""
+        frames = bytearray()
+        while not self._direct.empty():
+            frames += wire.encode(self._direct.get())
+        found = False
+        for session_id, kept in list(self._kept.items()):
+            for entry, event in kept.unreported():
+                found, kept.reported = True, entry.seq
+                # What means nothing to the worker still has to be acknowledged by it, in its place in the order.
+                report = port.Report(session_id, event or port.Alive(), seq=entry.seq)
+                frames += wire.encode(report)
+        if frames:
+            self._channel.send(bytes(frames))
+        return found
+
+    def _beat(self) -> None:
+        self._started.wait()
+        while True:
+            time.sleep(HEARTBEAT_SECONDS)
+            for session_id, kept in list(self._kept.items()):
+                if kept.device.is_connected:
+                    self._tell(session_id, port.Alive())
+
+    # -- in ------------------------------------------------------------------------------------------------------
+    def _obey(self) -> None:
+        while (frame := self._channel.receive()) is not None and not isinstance(frame, wire.End):
+            if isinstance(frame, wire.Order):
+                self._carry_out(frame)
+            elif isinstance(frame, wire.Acknowledge) and (kept := self._kept.get(frame.session_id)):
+                kept.device.journal.let_go(frame.seq)
+
+    def _carry_out(self, order: wire.Order) -> None:
+        kept = self._kept.get(order.session_id)
+        if kept is None:
+            return
+        action = self._action(kept.device, order.command)
+        if isinstance(order.command, port.SendText | port.MarkRead):
+            kept.orders.put(lambda: self._when_started(action))
+        else:
+            # A send may wait for its answer for over a minute; leaving and linking do not queue behind it.
+            threading.Thread(target=self._when_started, args=(action,), daemon=True).start()
+
+    def _when_started(self, action: Callable[[], None]) -> None:
+        # No call of any kind may meet a start.
+        self._started.wait()
+        try:
+            action()
+        except Exception:
+            log.exception("an order failed")
+
+    def _action(self, device: neonize.LinkedDevice, command: port.Command) -> Callable[[], None]:
+        match command:
+            case port.SendText():
+                return lambda: device.send(command)
+            case port.RequestCode(phone=phone):
+                return lambda: device.request_code(phone)
+            case port.MarkRead():
+                return lambda: device.mark_read(command)
+            case port.Logout():
+                return device.logout
+            case port.Disconnect():
+                return lambda: self._disconnect(device)
+
+    def _disconnect(self, device: neonize.LinkedDevice) -> None:
+        device.disconnect()
+        time.sleep(QUIET_SECONDS)
+        device.note(port.ConnectionLost("disconnected on request", retrying=False))
+
+    # -- end -----------------------------------------------------------------------------------------------------
+    def _leave(self) -> None:
+        """Disconnect everything, wait until the engine has told all it had, send that, and go."""
+        hasten = threading.Timer(LEAVE_SECONDS, neonize.leave)
+        hasten.daemon = True
+        hasten.start()
+        # Not before the last start is through: no call may meet a start.
+        self._started.wait()
+        for kept in self._kept.values():
+            if not kept.device.ended:
+                kept.device.disconnect()
+        self._wait_for_quiet()
+        neonize.leave()
+
+    def _wait_for_quiet(self) -> None:
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < QUIET_SECONDS:
+            before = [kept.reported for kept in self._kept.values()]
+            time.sleep(0.05)
+            if before != [kept.reported for kept in self._kept.values()] or self._news.is_set():
+                quiet_since = time.monotonic()
+
+
+def main() -> None:
+    # The worker says when to leave, or is gone, which the socket tells. A signal to the whole group says it too early.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    # Callbacks come on Go's threads; the default of 5 ms lets one busy thread delay them all.
+    sys.setswitchinterval(0.0002)
+    neonize.quieten()
+    birth = channel.receive()
+    if not isinstance(birth, wire.Birth):
+        neonize.leave()
+        return
+    if birth.root_key:
+        from sandbox.trust import trust_root  # only where a session is on the sandbox
+
+        trust_root(bytes.fromhex(birth.root_key))
+    Host(channel, birth).run()
+
+
+if __name__ == "__main__":
+    main()

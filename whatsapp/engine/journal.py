@@ -1,0 +1,68 @@
+"""What the engine reported and nobody has stored yet: one SQLite file a session, written before anything else happens.
+
+The engine has already told WhatsApp that a message arrived when it tells us, so what is not in here is lost for good.
+An entry goes when the worker says that its transaction has committed.
+"""
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entry (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused, or an acknowledgement could name another entry
+    code INTEGER NOT NULL,
+    payload BLOB NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`code` is the engine's number for the kind of event, `payload` its bytes, exactly as it gave them."""
+
+    seq: int
+    code: int
+    payload: bytes
+
+
+class Journal:
+    """One session's journal. Appending and reading may happen in different threads.
+
+    WAL with `synchronous=NORMAL`: an append survives the death of the process, however violent. A power cut of the
+    machine may take the last moments, the same window that the engine's own store has.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute(_SCHEMA)
+        path.chmod(0o600)
+
+    def append(self, code: int, payload: bytes) -> int:
+        """Store one event; returns its `seq`. Raises sqlite3.Error, and then the event is not stored."""
+        with self._lock:
+            cursor = self._db.execute("INSERT INTO entry (code, payload) VALUES (?, ?)", (code, payload))
+            return cursor.lastrowid or 0
+
+    def after(self, seq: int, *, limit: int) -> list[Entry]:
+        """Up to `limit` entries that came after `seq`, in order."""
+        query = "SELECT seq, code, payload FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
+        with self._lock:
+            return [Entry(*row) for row in self._db.execute(query, (seq, limit))]
+
+    def let_go(self, seq: int) -> None:
+        """Everything up to `seq` is stored elsewhere."""
+        with self._lock:
+            self._db.execute("DELETE FROM entry WHERE seq <= ?", (seq,))
+
+    def is_empty(self) -> bool:
+        return not self.after(0, limit=1)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()

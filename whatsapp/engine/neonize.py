@@ -1,0 +1,253 @@
+"""One linked device on neonize: the only code that calls it. docs/engine.md says how it really behaves, and why this.
+
+Rules that keep a process alive (each broken one ends it with SIGABRT): clients start strictly one after another and
+before any other call; a client is never stopped, only disconnected; a jid is passed only when the store has it; the
+process leaves by `os._exit`.
+"""
+
+import contextlib
+import ctypes
+import itertools
+import json
+import logging
+import os
+import sys
+import threading
+import types
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+# Imported by neonize for link previews, which we never ask for; bs4 and its parsers behind it cost every host 14 MB
+# and half a second.
+_no_previews = types.ModuleType("linkpreview")
+_no_previews.link_preview = lambda *_, **__: None  # type: ignore[attr-defined]
+sys.modules.setdefault("linkpreview", _no_previews)
+
+import neonize.client as neonize_client  # noqa: E402
+from neonize.exc import NeonizeError, SendMessageError  # noqa: E402
+from neonize.proto.Neonize_pb2 import JID  # noqa: E402
+from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
+from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # noqa: E402
+from neonize.utils.enum import ReceiptType  # noqa: E402
+
+from whatsapp.engine import device_store, port, translate  # noqa: E402
+from whatsapp.engine.journal import Journal  # noqa: E402
+
+log = logging.getLogger("whatsapp.engine")
+
+#: Our own entries in the journal, beside neonize's numbers.
+OWN_EVENT: Final = 1000
+#: WhatsApp's first QR code of six lives a minute, the others 20 s each (whatsmeow qrchan.go).
+FIRST_CODE_SECONDS, NEXT_CODE_SECONDS = 60.0, 20.0
+PAIRING_CODE_SECONDS: Final = 60.0
+#: After these the start of the next session may begin (host rules): the Go side has done its last unlocked map access.
+GATES: Final = frozenset(
+    {
+        translate.CONNECTED,
+        translate.LOGGED_OUT,
+        translate.STREAM_REPLACED,
+        translate.TEMPORARY_BAN,
+        translate.CONNECT_FAILURE,
+        translate.CLIENT_OUTDATED,
+    }
+)
+
+Tell = Callable[[port.EngineEvent], None]
+
+
+def quieten() -> None:
+    """Undo what importing neonize does to logging, and keep its lines to warnings without message contents."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
+    for name in ("neonize", "whatsmeow", "Whatsmeow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    neonize_client.log.setLevel(logging.ERROR)
+
+
+class _Client(neonize_client.NewClient):  # type: ignore[misc]  # neonize ships no types
+    """neonize's client with the login-status hook that it otherwise only prints."""
+
+    def __init__(self, *args: Any, on_login_status: Callable[[str], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_login_status = on_login_status
+
+    def _NewClient__onLoginStatus(self, _uuid: int, status: int) -> None:  # neonize's own name
+        self._on_login_status(ctypes.string_at(status).decode(errors="replace"))
+
+
+class LinkedDevice:
+    """One session inside a host. `journaled` is called after each append, `tell` with what is not worth keeping."""
+
+    def __init__(self, birth: port.SessionBirth, *, journaled: Callable[[], None], tell: Tell) -> None:
+        self.session_id = birth.session_id
+        self.folder: Path = birth.folder
+        self.journal = Journal(birth.folder / device_store.JOURNAL_FILE)
+        self.gate = threading.Event()
+        self.ended = False
+        self._journaled, self._tell = journaled, tell
+        self._lifetimes = itertools.chain([FIRST_CODE_SECONDS], itertools.repeat(NEXT_CODE_SECONDS))
+        self._client = self._make_client(birth)
+
+    def _make_client(self, birth: port.SessionBirth) -> _Client:
+        client = _Client(
+            device_store.engine_path(birth.folder),
+            jid=_jid(birth.device_jid) if birth.device_jid else None,
+            # What the phone's list of linked devices shows.
+            props=DeviceProps(os="Wharf", platformType=DeviceProps.CHROME),
+            uuid=birth.session_id,
+            on_login_status=self._login_status,
+        )
+        # neonize takes the phone number as the key of its tables where a jid is given, and two sessions may be
+        # linked to one number.
+        client.uuid = birth.session_id.encode()
+        client.event.list_func = dict.fromkeys(translate.SUBSCRIBED, _ignore)
+        client.event.execute = self._received
+        client.qr(self._qr)
+        return client
+
+    # -- called on the engine's threads: one append, nothing else ---------------------------------------------
+    def _received(self, _uuid: int, pointer: int, size: int, code: int) -> None:
+        if code in translate.SUBSCRIBED:
+            self.journal.append(code, ctypes.string_at(pointer, size))
+            self._journaled()
+        if code in GATES:
+            self.gate.set()
+
+    def _qr(self, _client: object, data: bytes) -> None:
+        self.gate.set()
+        self._tell(port.ChallengeIssued("qr", data.decode(), seconds=next(self._lifetimes)))
+
+    def _login_status(self, status: str) -> None:
+        """The only sign that neonize gives of a pairing that failed or of codes that ran out."""
+        if status == "timeout":
+            self.note(port.Ended(port.Ending.PAIRING_TIMEOUT))
+        elif status != "success":
+            self.note(port.Ended(port.Ending.PAIRING_ERROR, detail=status))
+
+    # -- called by the host ------------------------------------------------------------------------------------
+    def note(self, event: port.SendFinished | port.Ended | port.ConnectionLost) -> None:
+        """Journal something that we know ourselves, in order with what the engine reports."""
+        self.journal.append(OWN_EVENT, json.dumps([type(event).__name__, asdict(event)]).encode())
+        self._journaled()
+
+    def connect(self) -> None:
+        """Start connecting; `gate` is set when another session may be started. Returns at once."""
+        threading.Thread(target=self._connect, name=f"connect-{self.session_id}", daemon=True).start()
+
+    def _connect(self) -> None:
+        try:
+            self._client.connect()
+            self.note(port.ConnectionLost("the engine gave up", retrying=False))
+        except NeonizeError as error:
+            self.note(port.ConnectionLost(str(error), retrying=False))
+        finally:
+            self.ended = True
+            self.gate.set()
+
+    @property
+    def is_connected(self) -> bool:
+        return bool(not self.ended and self._client.is_connected)
+
+    def request_code(self, phone: str) -> None:
+        try:
+            code = self._client.PairPhone(phone, show_push_notification=True)
+        except NeonizeError as error:
+            self._tell(port.CodeRefused(str(error)))
+        else:
+            self._tell(port.ChallengeIssued("code", code, seconds=PAIRING_CODE_SECONDS))
+
+    def send(self, order: port.SendText) -> None:
+        """Send and journal the outcome. Blocks until WhatsApp answers, up to 75 s."""
+        # Even an error that nobody thought of must leave an outcome: a row without one would wait for ever.
+        try:
+            outcome = self._send(order)
+        except Exception as error:
+            log.exception("a send failed unexpectedly in session %s", self.session_id)
+            outcome = self._failed(order, f"{type(error).__name__}")
+        self.note(outcome)
+
+    def _send(self, order: port.SendText) -> port.SendFinished:
+        message = Message(conversation=order.text)
+        message.messageContextInfo.messageSecret = order.secret
+        try:
+            answer = self._client.send_message(_jid(order.to), message)
+        except SendMessageError as error:
+            return self._failed(order, str(error))
+        return port.SendFinished(
+            order.message_id,
+            port.SendOutcome.ACKNOWLEDGED,
+            wa_id=answer.ID,
+            at=float(answer.Timestamp),
+            peer=_addressee(order.to, answer.Chat),
+        )
+
+    def _failed(self, order: port.SendText, detail: str) -> port.SendFinished:
+        wa_id = device_store.sent_id(self.folder, order.secret)
+        return port.SendFinished(order.message_id, _outcome(detail, left=bool(wa_id)), wa_id=wa_id, detail=detail)
+
+    def mark_read(self, order: port.MarkRead) -> None:
+        with contextlib.suppress(NeonizeError):
+            self._client.mark_read(
+                *order.wa_ids, chat=_jid(order.chat), sender=_jid(order.sender), receipt=ReceiptType.READ
+            )
+
+    def disconnect(self) -> None:
+        self._client.disconnect()
+
+    def logout(self) -> None:
+        try:
+            self._client.logout()
+        except NeonizeError as error:
+            self._tell(port.Alive(ok=False))
+            log.warning("session %s could not log out: %s", self.session_id, error)
+        else:
+            self.note(port.Ended(port.Ending.LOGGED_OUT))
+
+
+def own_event(payload: bytes) -> port.EngineEvent:
+    """What `LinkedDevice.note` put into the journal."""
+    name, fields = json.loads(payload)
+    if name == "SendFinished":
+        fields |= {"outcome": port.SendOutcome(fields["outcome"]), "peer": port.Person(**fields["peer"])}
+        return port.SendFinished(**fields)
+    if name == "Ended":
+        return port.Ended(**fields | {"ending": port.Ending(fields["ending"])})
+    return port.ConnectionLost(**fields)
+
+
+def _outcome(detail: str, *, left: bool) -> port.SendOutcome:
+    """What a failed send proves. `left`: the store says that the message was about to leave."""
+    if "server returned error" in detail or "no LID found" in detail:
+        return port.SendOutcome.REFUSED
+    if left:
+        return port.SendOutcome.UNCONFIRMED
+    if "not connected" in detail or "not logged in" in detail or "websocket" in detail:
+        return port.SendOutcome.NOT_SENT
+    return port.SendOutcome.REFUSED
+
+
+def _jid(text: str) -> JID:
+    left, _, server = text.partition("@")
+    user, _, device = left.partition(":")
+    return JID(User=user, Server=server, Device=int(device or 0), RawAgent=0, Integrator=0, IsEmpty=False)
+
+
+def _addressee(to: str, chat: JID) -> port.Person:
+    """Whom a send went to: the address we used, and the one WhatsApp used."""
+    user, _, server = to.partition("@")
+    known = {server: user, chat.Server: chat.User}
+    return port.Person(pn=known.get(translate.PHONE, ""), lid=known.get(translate.LID, ""))
+
+
+def _ignore(_client: object, _event: object) -> None:
+    """neonize wants a handler for each event it is to report; the raw entry above sees them first."""
+
+
+def leave() -> None:
+    """End the process without running finalizers: neonize's would write Go maps that others still read."""
+    sys.stderr.flush()
+    os._exit(0)

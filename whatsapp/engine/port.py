@@ -1,0 +1,292 @@
+"""What the worker needs of an engine: hosts that keep sessions connected, commands to them, and what they report.
+
+Plain Python, no Django and no engine library. Addresses are the protocol's JIDs as text (`4917…@s.whatsapp.net` for a
+phone number, `1234…@lid` for the hidden identity, `…@g.us` for a group), always without the device part.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+
+class EngineError(Exception):
+    """The host process cannot be used any more; whatever it was doing has to be looked at afresh."""
+
+
+# -- what a host is born with ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class SessionBirth:
+    """One session of a host. `device_jid` is the linked device (`number:device@s.whatsapp.net`), empty to link anew."""
+
+    session_id: str
+    folder: Path
+    device_jid: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkAccess:
+    """How to reach the sandbox: proxy address, CA as PEM text, root key as hex (docs/sandbox.md)."""
+
+    proxy: str
+    ca: str
+    root_key: str
+
+
+# -- what happens (host to worker) -------------------------------------------------------------------------------
+class Ending(StrEnum):
+    """Why a connection or a pairing is over for good, in the protocol's terms."""
+
+    LOGGED_OUT = "logged_out"
+    MAIN_DEVICE_GONE = "main_device_gone"
+    STREAM_REPLACED = "stream_replaced"
+    TEMPORARY_BAN = "temporary_ban"
+    CLIENT_OUTDATED = "client_outdated"
+    CONNECT_FAILURE = "connect_failure"
+    PAIRING_ERROR = "pairing_error"
+    PAIRING_TIMEOUT = "pairing_timeout"
+    STORE_MISSING = "store_missing"
+
+
+@dataclass(frozen=True)
+class ChallengeIssued:
+    """A QR text or a pairing code is to be shown; it replaces the one before. `seconds` it stays valid."""
+
+    kind: Literal["qr", "code"]
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CodeRefused:
+    """WhatsApp would not give a pairing code; the QR codes go on. `detail` is the server's text."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The phone agreed. The connection is not up yet: WhatsApp asks to reconnect first (stream error 515)."""
+
+    device_jid: str
+    platform: str = ""
+    business_name: str = ""
+
+
+@dataclass(frozen=True)
+class Connected:
+    """Logged in and receiving. Who we are, as the device store has it (`lid` and `push_name` may be empty)."""
+
+    device_jid: str
+    lid: str = ""
+    push_name: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectionLost:
+    """Not connected now. With `retrying` the engine reconnects by itself; else a new host is needed."""
+
+    detail: str = ""
+    retrying: bool = True
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Evidence of life, or (`ok` false) that the keep-alive went unanswered."""
+
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class Ended:
+    """It is over until a person acts. `until` is a ban's end (seconds from now), where there is one."""
+
+    ending: Ending
+    detail: str = ""
+    until_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody, by phone number (`pn`) and hidden identity (`lid`), either may be empty; digits only."""
+
+    pn: str = ""
+    lid: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class MessageReceived:
+    """A message in one of the account's chats: from a contact, or written on the account's own phone (`from_me`).
+
+    `group` is the group's JID or empty; `peer` is the other person of a one-to-one chat; `sender` wrote it.
+    `at` is WhatsApp's time in seconds since the epoch. `kind` is text, image, video, audio, document, sticker,
+    contact, location, poll or other; `text` is the body or the caption.
+    """
+
+    wa_id: str
+    at: float
+    from_me: bool
+    group: str
+    peer: Person
+    sender: Person
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class MessageUnreadable:
+    """A message came that could not be decrypted; WhatsApp has been asked to send it again."""
+
+    wa_id: str
+    at: float
+    group: str
+    peer: Person
+    sender: Person
+
+
+class ReceiptKind(StrEnum):
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"
+
+
+@dataclass(frozen=True)
+class ReceiptReceived:
+    """`wa_ids` of ours reached `peer`; or, `from_me`, our own phone has read theirs."""
+
+    wa_ids: tuple[str, ...]
+    kind: ReceiptKind
+    at: float
+    group: str
+    peer: Person
+    from_me: bool = False
+
+
+class SendOutcome(StrEnum):
+    """How a send ended. `NOT_SENT` is proof that nothing left; `UNCONFIRMED` that nobody knows."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True)
+class SendFinished:
+    """The outcome of one `SendText`. `wa_id` is known unless nothing left; `peer` is whom it went to, LID included."""
+
+    message_id: str
+    outcome: SendOutcome
+    wa_id: str = ""
+    at: float = 0.0
+    peer: Person = Person()
+    detail: str = ""
+
+
+EngineEvent: TypeAlias = (
+    ChallengeIssued
+    | CodeRefused
+    | Paired
+    | Connected
+    | ConnectionLost
+    | Alive
+    | Ended
+    | MessageReceived
+    | MessageUnreadable
+    | ReceiptReceived
+    | SendFinished
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One event of one session. `seq` > 0 means that it is journaled: acknowledge it once it is stored."""
+
+    session_id: str
+    event: EngineEvent
+    seq: int = 0
+
+
+# -- what the worker asks (worker to host) -----------------------------------------------------------------------
+@dataclass(frozen=True)
+class SendText:
+    """Send `text` to a JID. `secret` (32 bytes) goes into the message, and so into the device store before it leaves:
+    after a crash its presence there tells 'maybe sent' from 'never left'."""
+
+    message_id: str
+    to: str
+    text: str
+    secret: bytes
+
+
+@dataclass(frozen=True)
+class RequestCode:
+    """Ask WhatsApp for a pairing code for this phone number (digits)."""
+
+    phone: str
+
+
+@dataclass(frozen=True)
+class MarkRead:
+    """Tell the senders that we have read these (blue ticks)."""
+
+    wa_ids: tuple[str, ...]
+    chat: str
+    sender: str
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """Close this session's connection; the link is kept. It can come back only in another host."""
+
+
+@dataclass(frozen=True)
+class Logout:
+    """Unlink the device at WhatsApp and erase it from the device store; answered by `Ended(LOGGED_OUT)`."""
+
+
+Command: TypeAlias = SendText | RequestCode | MarkRead | Disconnect | Logout
+
+
+class Host(Protocol):
+    """A process that holds a set of sessions, fixed at its birth.
+
+    `reports` yields in the order in which things happened, journaled ones again after a crash until acknowledged, and
+    ends when the process has ended, however that came about; it never raises. Commands to an ended host are lost
+    quietly: the end is what the worker acts on. `acknowledge` lets go of everything journaled up to `seq`.
+    """
+
+    @property
+    def sessions(self) -> frozenset[str]: ...
+
+    @property
+    def pid(self) -> int: ...
+
+    def reports(self) -> AsyncIterator[Report]: ...
+
+    async def command(self, session_id: str, command: Command) -> None: ...
+
+    async def acknowledge(self, session_id: str, seq: int) -> None: ...
+
+    async def end(self, *, grace: float) -> None:
+        """Disconnect everything, let the last events out, exit; killed after `grace` seconds."""
+
+    async def kill(self) -> None: ...
+
+    @property
+    def exit_reason(self) -> str:
+        """Why it ended, in words: the signal's name, or the exit code. Empty while it runs."""
+
+
+class Engine(Protocol):
+    """Makes hosts. `warm` may be called at any time to have the next host ready sooner."""
+
+    async def start(self, births: Sequence[SessionBirth], network: NetworkAccess | None) -> Host:
+        """A host for these sessions, already starting them one after another. Raises EngineError."""
+
+    async def warm(self, network: NetworkAccess | None) -> None: ...
+
+    async def close(self) -> None:
+        """Let go of whatever was kept ready."""

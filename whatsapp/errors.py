@@ -1,0 +1,94 @@
+"""What can go wrong with sessions, chats and messages, with the sentences that people read."""
+
+from wharf.errors import Kind, WharfError, sentence
+
+
+class SessionNotFound(WharfError):
+    code, kind = "session_not_found", Kind.NOT_FOUND
+    text = sentence("WhatsApp session not found")
+
+
+class ChatNotFound(WharfError):
+    code, kind = "chat_not_found", Kind.NOT_FOUND
+    text = sentence("Chat not found")
+
+
+class MessageNotFound(WharfError):
+    code, kind = "message_not_found", Kind.NOT_FOUND
+    text = sentence("Message not found")
+
+
+class ManagerNotFound(WharfError):
+    code, kind = "manager_not_found", Kind.NOT_FOUND
+    text = sentence("Manager not found")
+
+
+class GrantNotFound(WharfError):
+    code, kind = "access_not_found", Kind.NOT_FOUND
+    text = sentence("This manager has no access to the session")
+
+
+class SessionLimitReached(WharfError):
+    """The plan's number of sessions is used up (seed W1: one, and this sentence)."""
+
+    code, kind = "session_limit_reached", Kind.CONFLICT
+    text = sentence("The company already has an active WhatsApp session")
+
+
+class SandboxNotAllowed(WharfError):
+    code, kind = "sandbox_not_allowed", Kind.FORBIDDEN
+    text = sentence("This company may not have sandbox sessions")
+
+
+class SessionArchived(WharfError):
+    code, kind = "session_archived", Kind.CONFLICT
+    text = sentence("The session is archived")
+
+
+class SessionStillLinked(WharfError):
+    """Archiving must never be what removes a device: that is said by `unlink`."""
+
+    code, kind = "session_still_linked", Kind.CONFLICT
+    text = sentence("Unlink the session before archiving it")
+
+
+class AlreadyLinked(WharfError):
+    code, kind = "already_linked", Kind.CONFLICT
+    text = sentence("A phone is already linked to this session")
+
+
+class SessionNotConnected(WharfError):
+    """A send to a session without a linked phone (seed W11)."""
+
+    code, kind = "session_not_connected", Kind.UNAVAILABLE
+    text = sentence("The session was not found or is not connected")
+
+
+class EmptyMessage(WharfError):
+    code, kind = "empty_message", Kind.INVALID
+    text = sentence("The message must not be empty")
+
+
+class MessageTooLong(WharfError):
+    code, kind = "message_too_long", Kind.INVALID
+    text = sentence("The message must not be longer than %(limit)s characters")
+
+
+class BadPhoneNumber(WharfError):
+    code, kind = "bad_phone_number", Kind.INVALID
+    text = sentence("This is not a phone number: 10 to 15 digits with the country code are expected")
+
+
+class PhoneNumberMissing(WharfError):
+    code, kind = "phone_number_missing", Kind.INVALID
+    text = sentence("A phone number is required")
+
+
+class NameTooLong(WharfError):
+    code, kind = "name_too_long", Kind.INVALID
+    text = sentence("The name must not be longer than %(limit)s characters")
+
+
+class UnknownNetwork(WharfError):
+    code, kind = "unknown_network", Kind.INVALID
+    text = sentence("The network must be one of: %(networks)s")

@@ -1,0 +1,50 @@
+"""Who hears of a change: group names, and publishing after the commit that made it.
+
+A group name starts with the company's schema, so that a subscriber of one company cannot hear another. Payloads carry
+codes, not sentences: each reader gets them in a language of their own. What is published here is a hint that may be
+missed; whoever joins gets a snapshot of the rows.
+"""
+
+from functools import partial
+from typing import Any, Final
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+from tenants.models import Company
+
+#: The consumers' handler for what comes through a group.
+HANDLER: Final = "live.event"
+
+
+def session_group(company: Company, session_id: str) -> str:
+    """State and messages of a session, for those who may see it."""
+    return f"{company.schema_name}.session.{session_id}"
+
+
+def challenge_group(company: Company, session_id: str) -> str:
+    """QR and pairing codes of a session: they link a device, so only for those who may."""
+    return f"{company.schema_name}.challenge.{session_id}"
+
+
+def person_group(company: Company, user_id: str) -> str:
+    """What concerns one person's rights in a company."""
+    return f"{company.schema_name}.person.{user_id}"
+
+
+def admins_group(company: Company) -> str:
+    """What concerns everybody who sees all sessions: a new one, for example."""
+    return f"{company.schema_name}.admins"
+
+
+def publish(group: str, kind: str, payload: dict[str, Any]) -> None:
+    """Publish at the commit of the surrounding transaction (at once without one)."""
+    transaction.on_commit(partial(_send, group, kind, payload), robust=True)
+
+
+def _send(group: str, kind: str, payload: dict[str, Any]) -> None:
+    # A live hint that cannot be given must not turn a committed write into an error: robust=True logs it.
+    layer = get_channel_layer()
+    assert layer is not None
+    async_to_sync(layer.group_send)(group, {"type": HANDLER, "kind": kind, "payload": payload})

@@ -1,0 +1,36 @@
+"""`manage.py runsessions`: keep sessions online until told to stop (SIGTERM or Ctrl-C)."""
+
+import asyncio
+import logging
+import signal
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from whatsapp.engine.process import ProcessEngine
+from whatsapp.worker.identity import take_identity
+from whatsapp.worker.run import Limits, Worker
+
+log = logging.getLogger("whatsapp.worker")
+
+
+class Command(BaseCommand):
+    help = "Keep WhatsApp sessions online."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--capacity", type=int, default=settings.WORKER["capacity"])
+        parser.add_argument("--sessions-per-host", type=int, default=settings.WORKER["sessions_per_host"])
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asyncio.run(_run(Limits(options["capacity"], options["sessions_per_host"])))
+
+
+async def _run(limits: Limits) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    identity = take_identity(settings.STATE_DIR)
+    engine = ProcessEngine(settings.STATE_DIR, warm=settings.WORKER["warm_hosts"])
+    await Worker(engine=engine, state_dir=settings.STATE_DIR, identity=identity, limits=limits).run(stop)

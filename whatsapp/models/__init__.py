@@ -1,0 +1,21 @@
+"""A company's own tables: one file a noun."""
+
+from whatsapp.models.access import ManagerAccess
+from whatsapp.models.account import Account
+from whatsapp.models.chat import Chat
+from whatsapp.models.contact import Contact
+from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
+from whatsapp.models.session import Session
+from whatsapp.models.transition import Transition
+
+__all__ = [
+    "Account",
+    "Chat",
+    "Contact",
+    "EarlyReceipt",
+    "ManagerAccess",
+    "Message",
+    "MessageStatus",
+    "Session",
+    "Transition",
+]

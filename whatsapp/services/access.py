@@ -1,0 +1,98 @@
+"""Who sees which session: finding with permission, granting and revoking. Looking a session up is the authorisation."""
+
+from django.db import transaction
+
+from accounts.models import Membership, Role
+from accounts.permissions import Actor, Permission, Rights, permitted, require
+from tenants.models import Company
+from wharf.errors import PermissionDenied
+from whatsapp import live
+from whatsapp.errors import GrantNotFound, ManagerNotFound, SessionNotFound
+from whatsapp.models import ManagerAccess, Session
+from whatsapp.models.session import SessionQuerySet
+
+
+def visible_sessions(by: Actor) -> SessionQuerySet:
+    """The live sessions that `by` may see, newest first; a manager sees those with a grant."""
+    sessions: SessionQuerySet = Session.objects.live().with_placement()
+    if Permission.SESSION_VIEW in by.permissions:
+        return sessions
+    return sessions.filter(grants__user_id=by.user_id)
+
+
+def rights_on(session_id: str, by: Actor) -> Rights | None:
+    """What `by` was granted on the session; None without a grant (admins need none)."""
+    grant = ManagerAccess.objects.filter(session_id=session_id, user_id=by.user_id).first() if by.user_id else None
+    return grant.rights if grant else None
+
+
+def permissions_on(session_id: str, by: Actor) -> frozenset[Permission]:
+    return permitted(by, rights_on(session_id, by))
+
+
+def find_session(
+    session_id: str,
+    *,
+    by: Actor,
+    needs: Permission = Permission.SESSION_VIEW,
+    denied: type[PermissionDenied] = PermissionDenied,
+    archived: bool = False,
+) -> Session:
+    """The session with its placement, if `by` may do what `needs` says.
+
+    Raises SessionNotFound for ids of nobody or of another company, `denied` for those of the company without the
+    right: a stranger learns nothing, a colleague learns whom to ask.
+    """
+    rows: SessionQuerySet = Session.objects.all() if archived else Session.objects.live()
+    session = rows.with_placement().filter(pk=session_id).first()
+    if session is None:
+        raise SessionNotFound
+    if needs not in permissions_on(session_id, by):
+        raise denied
+    return session
+
+
+@transaction.atomic
+def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights, by: Actor) -> ManagerAccess:
+    """Give a manager of this company rights on a session, or change them. Raises ManagerNotFound for anybody else."""
+    session = find_session(session_id, by=by, needs=Permission.ACCESS_GRANT)
+    if not Membership.objects.filter(company=company, user_id=manager_id, role=Role.MANAGER).exists():
+        raise ManagerNotFound
+    row, _ = ManagerAccess.objects.update_or_create(
+        session=session,
+        user_id=manager_id,
+        defaults={
+            "can_read": rights.can_read,
+            "can_write": rights.can_write,
+            "can_manage_chats": rights.can_manage_chats,
+            "granted_by_id": by.user_id,
+        },
+    )
+    _tell(company, session_id, manager_id)
+    return ManagerAccess.objects.select_related("user", "granted_by").get(pk=row.pk)
+
+
+@transaction.atomic
+def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> None:
+    """Take the rights away; live connections of the manager are told, and leave. Raises GrantNotFound."""
+    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT)
+    deleted, _ = ManagerAccess.objects.filter(session_id=session_id, user_id=manager_id).delete()
+    if not deleted:
+        raise GrantNotFound
+    _tell(company, session_id, manager_id)
+
+
+def grants_of(session_id: str, *, by: Actor) -> list[ManagerAccess]:
+    """Newest first."""
+    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT)
+    rows = ManagerAccess.objects.filter(session_id=session_id).select_related("user", "granted_by")
+    return list(rows.order_by("-granted_at", "-id"))
+
+
+def _tell(company: Company, session_id: str, manager_id: str) -> None:
+    live.publish(live.person_group(company, manager_id), "access.changed", {"sessionId": session_id})
+
+
+def require_company(by: Actor, permission: Permission) -> None:
+    """For what belongs to no single session."""
+    require(by, permission)

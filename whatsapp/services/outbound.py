@@ -1,0 +1,214 @@
+"""Sending: a row first, then the engine, then what WhatsApp says; never claiming more than is known."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from django.db import transaction
+
+from accounts.permissions import Actor, Permission
+from fleet import leases
+from fleet.states import Wanted
+from tenants.models import Company
+from wharf.errors import PermissionDenied, sentence
+from whatsapp import live, phones, shapes
+from whatsapp.engine import device_store
+from whatsapp.engine.port import SendFinished, SendOutcome, SendText
+from whatsapp.errors import ChatNotFound, EmptyMessage, MessageNotFound, MessageTooLong, SessionNotConnected
+from whatsapp.models import Account, Chat, Message, MessageStatus, Session
+from whatsapp.services import inbound
+from whatsapp.services.access import find_session
+from whatsapp.services.contacts import Identity, learn
+
+#: What one message may hold (seed row 73).
+MAX_TEXT: Final = 4096
+
+
+class SendingDenied(PermissionDenied):
+    code = "sending_denied"
+    text = sentence("You do not have the right to send messages in this WhatsApp session")
+
+
+# -- people --------------------------------------------------------------------------------------------------------
+@transaction.atomic
+def queue_text(
+    *, company: Company, session_id: str, text: str, by: Actor, chat_id: str = "", phone: str = ""
+) -> Message:
+    """Queue a text to a chat, or to a phone number as people write it; it leaves when the session is connected.
+
+    Raises EmptyMessage, MessageTooLong, ChatNotFound, BadPhoneNumber, SendingDenied, and SessionNotConnected while
+    no phone is linked: what cannot leave is not accepted.
+    """
+    session = find_session(session_id, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
+    text = _checked(text)
+    # The placement before the account, as the worker locks them, or both could wait for each other.
+    leases.leave_work(session.pk)
+    account = _account_to_send_from(session)
+    chat = _chat(account, chat_id) if chat_id else chat_with(account, phone)
+    row = Message.objects.create(
+        account=account,
+        chat=chat,
+        session=session,
+        from_me=True,
+        sent_by_id=by.user_id,
+        body=text,
+        status=MessageStatus.QUEUED,
+        is_read=True,
+    )
+    chat.last_message_at, chat.last_message_text = row.timestamp, inbound.preview(row)
+    chat.save(update_fields=["last_message_at", "last_message_text", "updated_at"])
+    _tell_queued(company, session, account, row)
+    return row
+
+
+def _checked(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise EmptyMessage
+    if len(text) > MAX_TEXT:
+        raise MessageTooLong(limit=MAX_TEXT)
+    return text
+
+
+def _account_to_send_from(session: Session) -> Account:
+    placement = session.placement
+    if session.account_id is None or not placement.is_linked or placement.wanted != Wanted.RUNNING:
+        raise SessionNotConnected
+    return Account.objects.select_for_update(no_key=True).get(pk=session.account_id)
+
+
+def _chat(account: Account, chat_id: str) -> Chat:
+    chat = Chat.objects.select_related("contact").filter(account=account, pk=chat_id).first()
+    if chat is None:
+        raise ChatNotFound
+    return chat
+
+
+def chat_with(account: Account, phone: str) -> Chat:
+    """The chat with a phone number, made if there is none. The account must be locked."""
+    contact = learn(account, Identity(phone=phones.normalise(phone)))
+    chat, _ = Chat.objects.select_related("contact").get_or_create(account=account, contact=contact)
+    return chat
+
+
+def _tell_queued(company: Company, session: Session, account: Account, row: Message) -> None:
+    row = Message.objects.select_related("chat__contact", "sent_by", "sender").get(pk=row.pk)
+    payload = {
+        "chat": shapes.chat(row.chat, session.pk, company.pk),
+        "message": shapes.message(row, session.pk, company.pk, account.phone_number),
+    }
+    live.publish(live.session_group(company, session.pk), "message.new", payload)
+
+
+def find_message(message_id: str, *, session_id: str, by: Actor) -> Message:
+    """A message of the session's account. Raises SessionNotFound, PermissionDenied, MessageNotFound."""
+    session = find_session(session_id, by=by, needs=Permission.CHAT_READ)
+    rows = Message.objects.select_related("sent_by", "sender", "account")
+    row = rows.filter(pk=message_id, account_id=session.account_id).first()
+    if row is None:
+        raise MessageNotFound
+    return row
+
+
+# -- the owner -----------------------------------------------------------------------------------------------------
+def claim_queued(company: Company, session: Session, *, limit: int) -> list[SendText]:
+    """Hand queued messages to the engine, oldest first. Call it with the lease held; the commit comes before the send.
+
+    Each gets a secret that the engine stores before the message leaves: whatever happens after this commit,
+    `recover` can tell whether it did.
+    """
+    rows = list(
+        Message.objects.select_related("chat__contact")
+        .filter(session=session, status=MessageStatus.QUEUED)
+        .order_by("id")[:limit]
+    )
+    for row in rows:
+        row.status, row.secret = MessageStatus.SENT, os.urandom(32)
+        inbound.tell_status(company, session, row)
+    Message.objects.bulk_update(rows, ["status", "secret"])
+    return [SendText(row.pk, to=row.chat.jid, text=row.body, secret=bytes(row.secret or b"")) for row in rows]
+
+
+def has_queued(session_id: str) -> bool:
+    return Message.objects.filter(session_id=session_id, status=MessageStatus.QUEUED).exists()
+
+
+def recover(company: Company, session: Session, folder: Path) -> None:
+    """Settle what a host took with it when it died. Call it with the lease held and while no host has the session.
+
+    The device store holds a message's secret from just before it leaves: without it nothing left and the message is
+    queued again; with it nobody can know, and it is never sent again by itself.
+    """
+    rows = Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None)
+    for row in rows.order_by("id"):
+        wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
+        if wa_id:
+            _unconfirmed(company, session, row, wa_id, "the process that sent it ended")
+        else:
+            row.status = MessageStatus.QUEUED
+            row.save(update_fields=["status"])
+            inbound.tell_status(company, session, row)
+
+
+def record_finished(company: Company, session: Session, account: Account, events: Sequence[SendFinished]) -> None:
+    """Store how sends ended, and what they taught us about their addressees."""
+    rows = Message.objects.select_related("chat", "sent_by", "sender").in_bulk([e.message_id for e in events])
+    for event in events:
+        if row := rows.get(event.message_id):
+            _finish(company, session, account, row, event)
+
+
+def _finish(company: Company, session: Session, account: Account, row: Message, event: SendFinished) -> None:
+    match event.outcome:
+        case SendOutcome.ACKNOWLEDGED:
+            _acknowledged(company, session, account, row, event)
+        case SendOutcome.UNCONFIRMED:
+            _unconfirmed(company, session, row, event.wa_id, event.detail)
+        case SendOutcome.NOT_SENT:
+            row.status = MessageStatus.QUEUED
+            row.save(update_fields=["status"])
+            inbound.tell_status(company, session, row)
+        case SendOutcome.REFUSED:
+            row.status, row.error_code = MessageStatus.FAILED, refusal_code(event.detail)
+            row.error_detail, row.wa_id = event.detail[:200], event.wa_id
+            row.save(update_fields=["status", "error_code", "error_detail", "wa_id"])
+            inbound.tell_status(company, session, row)
+
+
+def _acknowledged(company: Company, session: Session, account: Account, row: Message, event: SendFinished) -> None:
+    learn(account, inbound.identity(event.peer))
+    row.refresh_from_db(fields=["chat"])
+    _drop_mirror(row, event.wa_id)
+    row.wa_id = event.wa_id
+    if event.at:
+        row.timestamp = max(datetime.fromtimestamp(event.at, UTC), row.created_at)
+    if MessageStatus(row.status) in (MessageStatus.SENT, MessageStatus.QUEUED, MessageStatus.UNCONFIRMED):
+        inbound.raise_status(company, session, row, MessageStatus.SERVER_ACK)
+    inbound.apply_early(company, session, row)
+
+
+def _unconfirmed(company: Company, session: Session, row: Message, wa_id: str, detail: str) -> None:
+    _drop_mirror(row, wa_id)
+    row.status, row.error_code, row.error_detail = MessageStatus.UNCONFIRMED, "no_answer", detail[:200]
+    row.wa_id = wa_id
+    row.save(update_fields=["status", "error_code", "error_detail", "wa_id"])
+    inbound.tell_status(company, session, row)
+    if wa_id:
+        inbound.apply_early(company, session, row)
+
+
+def _drop_mirror(row: Message, wa_id: str) -> None:
+    """Another linked device of the number may have seen our message before we knew its id: it is this one."""
+    if wa_id:
+        Message.objects.filter(chat_id=row.chat_id, wa_id=wa_id, from_me=True).exclude(pk=row.pk).delete()
+
+
+def refusal_code(detail: str) -> str:
+    """A stable code for WhatsApp's refusal: `whatsapp_463` for its error 463, and so on."""
+    if "no LID found" in detail:
+        return "not_on_whatsapp"
+    words = detail.rsplit("server returned error ", 1)
+    number = words[-1].split()[0] if len(words) == 2 and words[-1].split() else ""
+    return f"whatsapp_{number}" if number.isdigit() else "refused"

@@ -1,0 +1,51 @@
+"""What the owner of a session reads and takes over: getting ready to start, messages to send, a code to ask for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.db import transaction
+
+from fleet import leases
+from fleet.leases import Lease
+from fleet.states import Wanted
+from tenants.models import Company
+from whatsapp.engine.port import SendText
+from whatsapp.models import Session
+from whatsapp.services import outbound, reports
+
+
+@dataclass(frozen=True)
+class CodeRequest:
+    phone: str
+    at: datetime
+
+
+@transaction.atomic
+def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
+    """Settle what the last host left, and enter the start; False if nobody wants it any more.
+
+    Raises LeaseLost.
+    """
+    placement = leases.hold(lease)
+    if placement.wanted == Wanted.STOPPED:
+        return False
+    session = Session.objects.get(pk=lease.session_id)
+    outbound.recover(company, session, folder)
+    reports.record_start(company=company, lease=lease)
+    return True
+
+
+@transaction.atomic
+def take_queued(*, company: Company, lease: Lease, limit: int) -> list[SendText]:
+    """Messages to hand to the engine now. They count as sent from this commit on, whatever happens next."""
+    leases.hold(lease)
+    return outbound.claim_queued(company, Session.objects.get(pk=lease.session_id), limit=limit)
+
+
+def wanted_code(*, session_id: str) -> CodeRequest | None:
+    """The pairing code that somebody waits for."""
+    row = Session.objects.filter(pk=session_id).exclude(pairing_phone="").first()
+    if row is None or row.pairing_requested_at is None or row.current_code:
+        return None
+    return CodeRequest(row.pairing_phone, row.pairing_requested_at)

@@ -1,0 +1,205 @@
+"""Storing what a host reports of one session: a batch in one transaction, in order, with the lease held."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby
+from typing import Final
+
+from django.db import transaction
+
+from fleet import leases
+from fleet.leases import Lease
+from fleet.models import Placement
+from fleet.reasons import Reason
+from fleet.states import Happening, State, Wanted
+from tenants.models import Company
+from whatsapp.engine import port
+from whatsapp.models import Account, Session
+from whatsapp.services import inbound, linking, outbound, transitions
+
+#: Seconds until the next attempt, by how many have failed in a row; each with jitter, the last one for ever.
+BACKOFF: Final = (1.0, 3.0, 8.0, 20.0, 45.0, 90.0, 180.0, 300.0)
+
+ENDINGS: Final[dict[port.Ending, tuple[Happening, Reason]]] = {
+    port.Ending.LOGGED_OUT: (Happening.LOGGED_OUT, Reason.LOGGED_OUT_ON_PHONE),
+    port.Ending.MAIN_DEVICE_GONE: (Happening.LOGGED_OUT, Reason.MAIN_DEVICE_GONE),
+    port.Ending.STORE_MISSING: (Happening.LOGGED_OUT, Reason.DEVICE_STORE_MISSING),
+    port.Ending.STREAM_REPLACED: (Happening.REFUSED, Reason.STREAM_REPLACED),
+    port.Ending.TEMPORARY_BAN: (Happening.REFUSED, Reason.TEMPORARY_BAN),
+    port.Ending.CLIENT_OUTDATED: (Happening.REFUSED, Reason.CLIENT_OUTDATED),
+    port.Ending.CONNECT_FAILURE: (Happening.REFUSED, Reason.CONNECTION_REFUSED),
+    port.Ending.PAIRING_ERROR: (Happening.PAIRING_ENDED, Reason.PAIRING_REFUSED),
+    port.Ending.PAIRING_TIMEOUT: (Happening.PAIRING_ENDED, Reason.CODES_RAN_OUT),
+}
+
+
+def back_off(attempts: int) -> timedelta:
+    """How long to wait after so many failures; never all at the same moment."""
+    seconds = BACKOFF[min(attempts, len(BACKOFF) - 1)]
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not a secret
+
+
+@dataclass
+class Stored:
+    """What the worker has to know of a stored batch."""
+
+    state: State
+    #: The engine holds nothing for this session any more.
+    is_over: bool = False
+    finished: set[str] = field(default_factory=set)
+
+
+@transaction.atomic
+def record(*, company: Company, lease: Lease, events: Sequence[port.EngineEvent]) -> Stored:
+    """Store `events` of one session, in order. Raises LeaseLost before anything is written."""
+    batch = _Batch(company, leases.hold(lease))
+    batch.store(events)
+    return batch.stored
+
+
+class _Batch:
+    """One session's rows for the length of a transaction."""
+
+    def __init__(self, company: Company, placement: Placement) -> None:
+        self._company = company
+        self._placement = placement
+        self._session: Session = Session.objects.select_related("account").get(pk=placement.pk)
+        self._shown = _face(placement)
+        self._account: Account | None = None
+        self.stored = Stored(State(placement.state))
+
+    def store(self, events: Sequence[port.EngineEvent]) -> None:
+        for kind, run in groupby(events, key=type):
+            self._store_run(kind, list(run))
+        self.stored.state = State(self._placement.state)
+        if _face(self._placement) != self._shown:
+            transitions.tell(self._company, self._session.pk)
+
+    def _store_run(self, kind: type, run: list[port.EngineEvent]) -> None:
+        """Messages, receipts and answers come in numbers and are stored in sets; the rest one by one."""
+        together = _TOGETHER.get(kind)
+        if together is None:
+            for event in run:
+                self._store_one(event)
+        else:
+            together(self._company, self._session, self._locked_account(), run)
+            self.stored.finished |= {e.message_id for e in run if isinstance(e, port.SendFinished)}
+
+    def _locked_account(self) -> Account:
+        if self._account is None:
+            linking.attach_account(self._session, self._placement.device_jid)
+            self._account = inbound.lock_account(self._session)
+        return self._account
+
+    def _store_one(self, event: port.EngineEvent) -> None:
+        match event:
+            case port.ChallengeIssued():
+                linking.record_challenge(self._company, self._session, self._placement, event)
+            case port.CodeRefused(detail=detail):
+                linking.record_code_refused(self._company, self._session, detail)
+            case port.Paired(device_jid=jid):
+                linking.record_device(self._company, self._session, self._placement, jid)
+                self.move(Happening.PAIRED, Reason.FINISHING_LINK)
+            case port.Connected():
+                linking.record_connected(self._company, self._session, self._placement, event)
+            case port.ConnectionLost():
+                self._connection_lost(event)
+            case port.Ended():
+                self._ended(event)
+
+    def _connection_lost(self, event: port.ConnectionLost) -> None:
+        if event.retrying:
+            self.move(Happening.CONNECTION_LOST, Reason.CONNECTION_LOST, detail=event.detail)
+            return
+        self.stored.is_over = True
+        if self._placement.wanted == Wanted.STOPPED:
+            self.settle()
+        else:
+            pause = back_off(self._placement.attempts)
+            self.move(Happening.CONNECTION_LOST, Reason.SERVER_UNREACHABLE, detail=event.detail, retry_in=pause)
+
+    def settle(self) -> None:
+        """It is offline because people want it so."""
+        if self._placement.is_linked:
+            self.move(Happening.PAUSED, Reason.PAUSED)
+        else:
+            self.move(Happening.PAIRING_ENDED, Reason.PAIRING_CANCELLED)
+        self._hide_challenge()
+
+    def _ended(self, event: port.Ended) -> None:
+        self.stored.is_over = True
+        happening, reason = ENDINGS[event.ending]
+        if happening == Happening.LOGGED_OUT:
+            if self._placement.wanted == Wanted.UNLINKED:
+                reason = Reason.UNLINKED
+            self._placement.device_jid = ""
+            self._placement.save(update_fields=["device_jid"])
+        until = timedelta(seconds=event.until_seconds) if event.until_seconds else None
+        self.move(happening, reason, detail=event.detail, retry_in=until)
+        self._hide_challenge()
+
+    def move(
+        self, happening: Happening, reason: Reason, *, detail: str = "", retry_in: timedelta | None = None
+    ) -> None:
+        transitions.record(self._placement, happening, reason, detail=detail, retry_in=retry_in)
+
+    def _hide_challenge(self) -> None:
+        if transitions.forget_challenge(self._session.pk):
+            transitions.tell_challenge(self._company, self._session.pk)
+
+    def lose(self, reason: Reason, detail: str, retry_in: timedelta | None) -> None:
+        self.move(Happening.CONNECTION_LOST, reason, detail=detail, retry_in=retry_in)
+        self._hide_challenge()
+
+    def finish(self) -> Stored:
+        self.store([])
+        return self.stored
+
+
+def _face(placement: Placement) -> tuple[object, ...]:
+    """What people see of the connection; when it changes, they are told."""
+    return (placement.state, placement.reason, placement.next_retry_at, placement.wanted, placement.device_jid)
+
+
+_TOGETHER: Final[dict[type, Callable[..., None]]] = {
+    port.MessageReceived: inbound.record_messages,
+    port.MessageUnreadable: inbound.record_messages,
+    port.ReceiptReceived: inbound.record_receipts,
+    port.SendFinished: outbound.record_finished,
+}
+
+
+# -- what the worker itself sees ---------------------------------------------------------------------------------------
+@transaction.atomic
+def record_start(*, company: Company, lease: Lease) -> State:
+    """The owner begins to bring the session up."""
+    batch = _Batch(company, leases.hold(lease))
+    batch.move(Happening.STARTED, Reason.STARTING)
+    return batch.finish().state
+
+
+@transaction.atomic
+def record_loss(*, company: Company, lease: Lease, reason: Reason, detail: str = "", wait: bool = True) -> State:
+    """The connection is gone, seen from outside the engine; with `wait` the next attempt backs off."""
+    placement = leases.hold(lease)
+    batch = _Batch(company, placement)
+    batch.lose(reason, detail, back_off(placement.attempts) if wait else None)
+    return batch.finish().state
+
+
+@transaction.atomic
+def record_end(*, company: Company, lease: Lease, ending: port.Ending, detail: str = "") -> State:
+    """It is over until a person acts, seen from outside the engine."""
+    batch = _Batch(company, leases.hold(lease))
+    batch.store([port.Ended(ending, detail=detail)])
+    return batch.stored.state
+
+
+@transaction.atomic
+def record_settled(*, company: Company, lease: Lease) -> State:
+    """Nothing runs for the session and nobody wants it to."""
+    batch = _Batch(company, leases.hold(lease))
+    batch.settle()
+    return batch.finish().state

@@ -1,0 +1,171 @@
+"""What people do with sessions: create, start, ask for a code, pause, unlink, archive, rename.
+
+Each only writes down what is wanted; the worker that owns the session makes it so (`whatsapp.worker`).
+"""
+
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.permissions import Actor, Permission
+from fleet import leases
+from fleet.models import Network, Placement
+from fleet.states import State, Wanted
+from tenants.models import Company
+from wharf.ids import new_id
+from whatsapp import live, phones, shapes
+from whatsapp.errors import (
+    AlreadyLinked,
+    NameTooLong,
+    SandboxNotAllowed,
+    SessionLimitReached,
+    SessionStillLinked,
+    UnknownNetwork,
+)
+from whatsapp.models import Session
+from whatsapp.services import transitions
+from whatsapp.services.access import find_session, require_company
+
+MAX_NAME: Final = 80
+
+
+@transaction.atomic
+def create(
+    *, company: Company, by: Actor, name: str = "", network: str = Network.WHATSAPP, start: bool = True
+) -> Session:
+    """A session that is wanted at once, so that its QR code is there when somebody looks.
+
+    Said twice, it is made once: a session with that name that was never linked is taken up again (seed rows 19, 21
+    and A22). Raises PermissionDenied, SandboxNotAllowed, SessionLimitReached, NameTooLong, UnknownNetwork.
+    """
+    require_company(by, Permission.SESSION_CREATE)
+    name = _checked_name(name)
+    plan = _plan(company, network)
+    session = _pending(name, network) or _make(plan, by=by, name=name, network=network)
+    if start:
+        _want(session, Wanted.RUNNING, by=by)
+    _tell_created(company, session)
+    return session
+
+
+def _checked_name(name: str) -> str:
+    name = " ".join(name.split())
+    if len(name) > MAX_NAME:
+        raise NameTooLong(limit=MAX_NAME)
+    return name
+
+
+def _plan(company: Company, network: str) -> Company:
+    """The company as it is now, locked: two creations at once are counted one after the other."""
+    if network not in Network.values:
+        raise UnknownNetwork(networks=", ".join(Network.values))
+    plan: Company = Company.objects.select_for_update().get(pk=company.pk)
+    if network == Network.SANDBOX and not plan.sandbox_allowed:
+        raise SandboxNotAllowed
+    return plan
+
+
+def _pending(name: str, network: str) -> Session | None:
+    rows = Session.objects.live().with_placement()
+    row: Session | None = rows.filter(account=None, name=name, network=network, placement__device_jid="").first()
+    return row
+
+
+def _make(plan: Company, *, by: Actor, name: str, network: str) -> Session:
+    if Session.objects.live().count() >= plan.max_sessions:
+        raise SessionLimitReached
+    session_id = new_id()
+    placement = Placement.objects.create(session_id=session_id, company=plan, network=network)
+    session: Session = Session.objects.create(
+        id=session_id, placement=placement, name=name, network=network, created_by_id=by.user_id
+    )
+    return session
+
+
+def _tell_created(company: Company, session: Session) -> None:
+    row = Session.objects.with_placement().get(pk=session.pk)
+    live.publish(live.admins_group(company), "session.created", shapes.session(row))
+
+
+@transaction.atomic
+def start(*, company: Company, session_id: str, by: Actor) -> Session:
+    """Bring it online; one that is not linked shows QR codes. Said twice, it is wanted once."""
+    session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
+    return _settle(company, session, Wanted.RUNNING, by)
+
+
+@transaction.atomic
+def request_code(*, company: Company, session_id: str, phone: str, by: Actor) -> Session:
+    """Link by pairing code for `phone` (as people write it); the code comes as a challenge.
+
+    Raises PhoneNumberMissing, BadPhoneNumber, AlreadyLinked.
+    """
+    session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
+    digits = phones.normalise(phone)
+    if session.placement.is_linked:
+        raise AlreadyLinked
+    Session.objects.filter(pk=session.pk).update(
+        pairing_phone=digits,
+        pairing_requested_at=timezone.now(),
+        pairing_code="",
+        pairing_code_expires_at=None,
+        pairing_error="",
+    )
+    return _settle(company, session, Wanted.RUNNING, by)
+
+
+@transaction.atomic
+def pause(*, company: Company, session_id: str, by: Actor) -> Session:
+    """Take it offline and keep the link; a link in the making is cancelled."""
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    return _settle(company, session, Wanted.STOPPED, by)
+
+
+@transaction.atomic
+def unlink(*, company: Company, session_id: str, by: Actor) -> Session:
+    """Log the device out at WhatsApp and erase its keys. Chats and messages stay."""
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    wanted = Wanted.UNLINKED if session.placement.is_linked else Wanted.STOPPED
+    return _settle(company, session, wanted, by)
+
+
+@transaction.atomic
+def archive(*, company: Company, session_id: str, by: Actor) -> Session:
+    """Put it out of sight, and out of the plan's count. Raises SessionStillLinked while a device is linked."""
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    if session.placement.is_linked:
+        raise SessionStillLinked
+    Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
+    return _settle(company, session, Wanted.STOPPED, by)
+
+
+@transaction.atomic
+def rename(*, company: Company, session_id: str, name: str, by: Actor) -> Session:
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    Session.objects.filter(pk=session.pk).update(name=_checked_name(name), updated_at=timezone.now())
+    transitions.tell(company, session.pk)
+    return _fresh(session.pk)
+
+
+def _settle(company: Company, session: Session, wanted: Wanted, by: Actor) -> Session:
+    _want(session, wanted, by=by)
+    transitions.tell(company, session.pk)
+    return _fresh(session.pk)
+
+
+def _want(session: Session, wanted: Wanted, *, by: Actor) -> None:
+    """Write the wish down and wake the owner. A wish to run also cuts a back-off short."""
+    placement = Placement.objects.select_for_update().get(pk=session.pk)
+    if placement.wanted != wanted:
+        transitions.note_person(session.pk, wanted=wanted, by_user=by.user_id)
+    placement.wanted = wanted
+    if wanted == Wanted.RUNNING and placement.state != State.CONNECTED:
+        placement.next_retry_at, placement.attempts = None, 0
+    placement.save(update_fields=["wanted", "next_retry_at", "attempts"])
+    leases.leave_work(session.pk)
+
+
+def _fresh(session_id: str) -> Session:
+    row: Session = Session.objects.with_placement().get(pk=session_id)
+    return row

@@ -1,0 +1,161 @@
+"""How rows look outside: plain dictionaries with the older systems' camelCase keys (seed contract 1.1), for every
+surface. Codes only; `in_words` adds the sentences in the reader's language."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.translation import gettext
+
+from fleet.reasons import SENTENCES, Reason
+from fleet.states import State
+from whatsapp.models import Chat, Contact, ManagerAccess, Message, Session, Transition
+
+Shape = dict[str, Any]
+
+
+def moment(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds and `Z`, as the older systems wrote it."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def session(row: Session) -> Shape:
+    """The connection as everybody who may see it may see it. Needs `with_placement()`."""
+    placement = row.placement
+    state = placement.shown_state
+    return {
+        "id": row.id,
+        "companyId": placement.company_id,
+        "name": row.name,
+        "label": row.label,
+        "network": row.network,
+        "phoneNumber": row.account.phone_number if row.account else "pending",
+        "displayName": row.account.push_name or "Unknown" if row.account else None,
+        "isActive": row.archived_at is None,
+        "isConnected": state == State.CONNECTED,
+        "isLinked": placement.is_linked,
+        "wanted": placement.wanted,
+        "state": state.value,
+        "reason": placement.shown_reason.value,
+        "since": moment(placement.since),
+        "nextRetryAt": moment(placement.next_retry_at),
+        "lastSeen": moment(placement.evidence_at),
+        "createdAt": moment(row.created_at),
+        "updatedAt": moment(row.updated_at),
+    }
+
+
+def in_words(shape: Shape) -> Shape:
+    """`shape` with `reasonText` beside its reason, in the active language."""
+    text = SENTENCES[Reason(shape["reason"])]
+    return shape | {"reasonText": gettext(text) if text else ""}
+
+
+def challenge(row: Session) -> Shape:
+    """What is on show to link this session, with its expiry; all empty while nothing is. A secret until it expires."""
+    return {
+        "sessionId": row.id,
+        "qr": row.current_qr,
+        "qrExpiresAt": moment(row.qr_expires_at) if row.current_qr else None,
+        "code": row.current_code,
+        "codeExpiresAt": moment(row.pairing_code_expires_at) if row.current_code else None,
+        "codePhone": row.pairing_phone,
+        "codeError": row.pairing_error,
+    }
+
+
+def contact(row: Contact) -> Shape:
+    return {"id": row.id, "phone": row.phone_number, "lid": row.lid, "name": row.push_name, "label": row.label}
+
+
+def chat(row: Chat, session_id: str, company_id: str) -> Shape:
+    """Needs the contact selected."""
+    return {
+        "id": row.id,
+        "sessionId": session_id,
+        "companyId": company_id,
+        "chatId": row.jid.replace("@s.whatsapp.net", "@c.us"),
+        "chatName": row.label,
+        "chatType": "group" if row.is_group else "individual",
+        "isGroup": row.is_group,
+        "contact": contact(row.contact) if row.contact else None,
+        "lastMessageAt": moment(row.last_message_at),
+        "lastMessageText": row.last_message_text or None,
+        "isArchived": row.is_archived,
+        "unreadCount": row.unread_count,
+        "createdAt": moment(row.created_at),
+        "updatedAt": moment(row.updated_at),
+    }
+
+
+def message(row: Message, session_id: str, company_id: str, own_number: str) -> Shape:
+    """Needs the sender and the writer selected. The secret never leaves."""
+    return {
+        "id": row.id,
+        "chatId": row.chat_id,
+        "sessionId": session_id,
+        "companyId": company_id,
+        "messageId": row.wa_id,
+        "fromMe": row.from_me,
+        "fromNumber": own_number if row.from_me else _seed_jid(row.sender),
+        "fromName": _writer(row),
+        "body": row.body,
+        "messageType": row.kind,
+        "mediaUrl": None,
+        "timestamp": moment(row.timestamp),
+        "status": row.status,
+        "errorCode": row.error_code or None,
+        "isRead": row.is_read,
+        "managerId": row.sent_by_id,
+        "manager": _manager(row),
+        "createdAt": moment(row.created_at),
+    }
+
+
+def _seed_jid(sender: Contact | None) -> str:
+    return sender.jid.replace("@s.whatsapp.net", "@c.us") if sender else ""
+
+
+def _writer(row: Message) -> str:
+    return "Me" if row.from_me else row.sender.label if row.sender else ""
+
+
+def _manager(row: Message) -> Shape | None:
+    if row.sent_by is None:
+        return None
+    return {"firstName": row.sent_by.first_name, "lastName": row.sent_by.last_name, "email": row.sent_by.email}
+
+
+def transition(row: Transition) -> Shape:
+    return {
+        "id": row.pk,
+        "at": moment(row.at),
+        "happening": row.happening,
+        "before": row.before,
+        "after": row.after,
+        "reason": row.reason,
+        "detail": row.detail,
+        "byUserId": row.by_user_id,
+    }
+
+
+def grant(row: ManagerAccess, company_id: str) -> Shape:
+    """Needs the manager selected."""
+    return {
+        "id": row.id,
+        "sessionId": row.session_id,
+        "managerId": row.user_id,
+        "companyId": company_id,
+        "canRead": row.can_read,
+        "canWrite": row.can_write,
+        "canManageChats": row.can_manage_chats,
+        "grantedAt": moment(row.granted_at),
+        "grantedBy": row.granted_by_id,
+        "manager": {
+            "id": row.user_id,
+            "firstName": row.user.first_name,
+            "lastName": row.user.last_name,
+            "email": row.user.email,
+        },
+    }

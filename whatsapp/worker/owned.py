@@ -1,0 +1,69 @@
+"""What a worker knows in memory of a session it owns; everything that must last is in the rows."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleet.leases import Lease
+from fleet.models import Placement
+from tenants.models import Company
+from whatsapp.worker.decide import Seen
+
+if TYPE_CHECKING:
+    from whatsapp.worker.hosting import HostRun
+
+
+@dataclass
+class Owned:
+    placement: Placement
+    folder: Path
+    host: "HostRun | None" = None
+    #: A host is being made for it.
+    is_starting: bool = False
+    is_connected: bool = False
+    was_asked_to_leave: bool = False
+    #: Grows whenever something is written for the session: a decision on older rows would be a wrong one.
+    writes: int = 0
+    #: `Placement.work` as far as it has been done.
+    seen_work: int = -1
+    code_asked_at: datetime | None = None
+    #: Messages handed to the engine that have not come back.
+    in_flight: set[str] = field(default_factory=set)
+    #: The last time, there were more to send than could be handed over.
+    has_more: bool = False
+    #: When to stop waiting for the engine (monotonic), because it says nothing when this goes wrong.
+    deadline: float | None = None
+
+    @property
+    def session_id(self) -> str:
+        return self.placement.session_id
+
+    @property
+    def company(self) -> Company:
+        return self.placement.company
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.placement.session_id, self.placement.owner_id or "", self.placement.fence)
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(self.host is not None or self.is_starting, self.is_connected, self.was_asked_to_leave)
+
+    def wait_at_most(self, seconds: float | None) -> None:
+        self.deadline = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def is_without_host(self) -> None:
+        """Nothing holds the session any more."""
+        self.host, self.is_starting = None, False
+        self.is_connected = self.was_asked_to_leave = False
+        self.in_flight.clear()
+        # Whatever was asked of that host has to be asked again of the next.
+        self.code_asked_at, self.seen_work, self.has_more = None, -1, False
+        self.wait_at_most(None)

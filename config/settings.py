@@ -31,10 +31,10 @@ WORKER = {
 # Public schema: companies, people, placements, queue. Content types and permissions stay here alone, so that their
 # ids agree in every company (django-tenants clears its cache whenever the schema changes).
 SHARED_APPS = [
+    "unfold.apps.BasicAppConfig",  # before django_tenants, which brings plain templates for the same pages
     "django_tenants",
     "tenants",
     "accounts",
-    "unfold.apps.BasicAppConfig",
     "accounts.sites.OperatorsAdmin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -10,7 +10,7 @@ T = TypeVar("T")
 PATIENCE = 30.0
 
 
-def eventually(look: Callable[[], T], *, within: float = PATIENCE, what: str = "") -> T:
+def eventually(look: Callable[[], T | None], *, within: float = PATIENCE, what: str = "") -> T:
     """The first true thing that `look` returns. Fails when none came in time."""
     deadline = time.monotonic() + within
     while True:

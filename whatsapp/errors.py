@@ -1,6 +1,6 @@
 """What can go wrong with sessions, chats and messages, with the sentences that people read."""
 
-from wharf.errors import Kind, WharfError, sentence
+from wharf.errors import Kind, PermissionDenied, WharfError, sentence
 
 
 class SessionNotFound(WharfError):
@@ -92,3 +92,29 @@ class NameTooLong(WharfError):
 class UnknownNetwork(WharfError):
     code, kind = "unknown_network", Kind.INVALID
     text = sentence("The network must be one of: %(networks)s")
+
+
+# -- what only administrators may do (seed W1, W5, W6-W8) ------------------------------------------------------------
+class CreationDenied(PermissionDenied):
+    code = "session_creation_denied"
+    text = sentence("Only administrators may create WhatsApp sessions")
+
+
+class ControlDenied(PermissionDenied):
+    code = "session_control_denied"
+    text = sentence("Only administrators may disconnect WhatsApp sessions")
+
+
+class GrantingDenied(PermissionDenied):
+    code = "access_control_denied"
+    text = sentence("Only administrators may control access to WhatsApp")
+
+
+class ReadingDenied(PermissionDenied):
+    code = "session_denied"
+    text = sentence("You do not have access to this WhatsApp session")
+
+
+class SendingDenied(PermissionDenied):
+    code = "sending_denied"
+    text = sentence("You do not have the right to send messages in this WhatsApp session")

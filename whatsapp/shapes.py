@@ -1,23 +1,16 @@
 """How rows look outside: plain dictionaries with the older systems' camelCase keys (seed contract 1.1), for every
 surface. Codes only; `in_words` adds the sentences in the reader's language."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.translation import gettext
 
 from fleet.reasons import SENTENCES, Reason
 from fleet.states import State
+from wharf.moments import moment
 from whatsapp.models import Chat, Contact, ManagerAccess, Message, Session, Transition
 
 Shape = dict[str, Any]
-
-
-def moment(value: datetime | None) -> str | None:
-    """ISO 8601 in UTC with milliseconds and `Z`, as the older systems wrote it."""
-    if value is None:
-        return None
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def session(row: Session) -> Shape:

@@ -4,14 +4,16 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from accounts.permissions import SYSTEM
 from fleet.models import Network, Placement
 from fleet.states import State
+from sandbox.server.pairing import PairingRefused
 from sandbox.thread import SandboxThread
+from sandbox.world.faults import LoginFailure
 from sandbox.world.phone import Phone
 from tenants.context import run_in
 from tenants.models import Company
@@ -26,6 +28,10 @@ from whatsapp.worker.run import Limits, Worker
 T = TypeVar("T")
 
 
+#: Each test's phones are new ones.
+_numbers = iter(range(4915550000001, 4915559999999))
+
+
 class WorkerThread:
     """A worker in a loop of its own. `stop` hands over; `abandon` is what kill -9 would leave of the worker."""
 
@@ -33,8 +39,8 @@ class WorkerThread:
         self._state_dir = state_dir
         self._engine = engine
         self._limits = limits or Limits(capacity=50, sessions_per_host=10, hold_back=0)
-        self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._main, name="worker", daemon=True)
         self.worker: Worker | None = None
 
@@ -44,11 +50,10 @@ class WorkerThread:
         return self
 
     def _main(self) -> None:
-        # Child processes of asyncio need a watcher that works off the main thread, which the default one does.
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._run())
+        asyncio.run(self._run())
 
     async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
         identity = take_identity(self._state_dir)
         engine = self._engine or ProcessEngine(self._state_dir, warm=1)
         self.worker = Worker(engine=engine, state_dir=self._state_dir, identity=identity, limits=self._limits)
@@ -75,7 +80,6 @@ class Harbour:
     wa: SandboxThread
     state_dir: Path
     worker: WorkerThread
-    _numbers: Iterator[int] = field(default_factory=lambda: _numbers)
 
     @classmethod
     @contextmanager
@@ -96,7 +100,7 @@ class Harbour:
 
     # -- people ---------------------------------------------------------------------------------------------------
     def phone(self, name: str = "Shop") -> Phone:
-        return self.wa.phone(str(next(self._numbers)), name)
+        return self.wa.phone(str(next(_numbers)), name)
 
     def new_session(self, name: str) -> str:
         session = self.run(sessions.create, company=self.company, by=SYSTEM, name=name, network=Network.SANDBOX)
@@ -117,6 +121,19 @@ class Harbour:
             outbound.queue_text, company=self.company, session_id=session_id, text=text, phone=to.number, by=SYSTEM
         )
         return row.pk
+
+    def scan_broken(self, phone: Phone, session_id: str) -> bool:
+        """A scan with a signature that the engine refuses; True when the phone was told so."""
+        try:
+            self.wa.scan(phone, self.qr(session_id), "hmac")
+        except PairingRefused:
+            return True
+        return False
+
+    def ban(self, phone: Phone, *, seconds: int) -> None:
+        """WhatsApp bans the number; the connection is cut, and the next log-in says why."""
+        self.wa.faults.login_failures[phone.number] = LoginFailure("402", code="101", expire=str(seconds))
+        self.wa.drop(phone)
 
     # -- what is to be seen ---------------------------------------------------------------------------------------
     def session(self, session_id: str) -> Session:
@@ -140,6 +157,11 @@ class Harbour:
         rows = self.run(lambda: list(Transition.objects.filter(session_id=session_id).order_by("id")))
         return [f"{row.before}>{row.after}:{row.reason}" for row in rows]
 
+    def noted(self, session_id: str, words: str) -> None:
+        """The history holds these words of the engine or the system."""
+        rows = Transition.objects.filter(session_id=session_id, detail__contains=words)
+        eventually(lambda: self.run(rows.all().exists), what=f"{words} in the history")
+
     def message(self, message_id: str) -> Message:
         return self.run(Message.objects.select_related("chat__contact").get, pk=message_id)
 
@@ -151,10 +173,3 @@ class Harbour:
     def received(self, text: str) -> Message:
         rows = Message.objects.select_related("chat__contact", "sender").filter(body=text)
         return eventually(lambda: self.run(rows.all().first), what=f"{text!r} is stored")
-
-
-def _all_numbers() -> Iterator[int]:
-    yield from range(4915550000001, 4915559999999)
-
-
-_numbers = _all_numbers()

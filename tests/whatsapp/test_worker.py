@@ -1,7 +1,16 @@
 """The worker with real hosts on the sandbox: what people want comes true, and nothing that happens is lost."""
 
-from tests.whatsapp.harbour import Harbour
-from whatsapp.models import MessageStatus
+import os
+import signal
+
+from fleet.models import Placement
+from fleet.reasons import Reason
+from fleet.states import State, Wanted
+from tests.waiting import eventually
+from tests.whatsapp.harbour import Harbour, WorkerThread
+from whatsapp.engine import device_store
+from whatsapp.models import Message, MessageStatus, Session
+from whatsapp.services import sessions
 
 
 def test_a_phone_links_by_qr_and_messages_flow_both_ways(harbour: Harbour) -> None:
@@ -10,11 +19,299 @@ def test_a_phone_links_by_qr_and_messages_flow_both_ways(harbour: Harbour) -> No
 
     harbour.wa.send_text(bob, shop, "Are you open?")
     question = harbour.received("Are you open?")
+    answer = harbour.sends(session_id, bob, "We are open.")
+    row = harbour.becomes(answer, MessageStatus.DELIVERED)
 
     assert question.sender is not None
     assert (question.sender.phone_number, question.sender.push_name) == (bob.number, "Bob")
-    answer = harbour.sends(session_id, bob, "We are open.")
-    row = harbour.becomes(answer, MessageStatus.DELIVERED)
     assert row.chat_id == question.chat_id
-    harbour.wa.read(bob, shop, [row.wa_id])
+    assert [message.text for message in bob.inbox] == ["We are open."]
+    harbour.wa.read(bob, [row.wa_id])
     harbour.becomes(answer, MessageStatus.READ)
+
+
+def test_the_session_belongs_to_its_number_once_it_is_linked(harbour: Harbour) -> None:
+    shop = harbour.phone("Shop")
+
+    session = harbour.session(harbour.linked(shop))
+
+    assert session.account is not None
+    assert session.account.phone_number == shop.number
+    assert session.placement.device_jid == f"{shop.number}:1@s.whatsapp.net"
+    assert (session.qr, session.pairing_code) == ("", "")
+
+
+def test_a_phone_links_by_pairing_code(harbour: Harbour) -> None:
+    shop = harbour.phone("Shop")
+    session_id = harbour.new_session("By code")
+
+    harbour.do(sessions.request_code, session_id, phone=f"+{shop.number}")
+    code = harbour.code(session_id)
+    harbour.wa.type_code(shop, code)
+
+    assert (len(code), code[4]) == (9, "-")
+    harbour.shows(session_id, State.CONNECTED)
+
+
+def test_a_message_written_on_the_linked_phone_is_recorded_as_ours(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    harbour.linked(shop)
+
+    harbour.wa.send_text(shop, bob, "Written on the phone")
+    row = harbour.received("Written on the phone")
+
+    assert (row.from_me, row.sender, row.sent_by_id) == (True, None, None)
+    assert row.chat.contact is not None
+    assert row.chat.contact.phone_number == bob.number
+    harbour.becomes(row.pk, MessageStatus.DELIVERED)
+
+
+def test_pausing_keeps_the_link_and_starting_needs_no_code(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+
+    harbour.do(sessions.pause, session_id)
+    paused = harbour.shows(session_id, State.STOPPED, Reason.PAUSED)
+    harbour.wa.send_text(bob, shop, "While you were out")
+    harbour.do(sessions.start, session_id)
+
+    assert paused.device_jid
+    harbour.shows(session_id, State.CONNECTED)
+    harbour.received("While you were out")
+
+
+def test_unlinking_logs_the_device_out_and_keeps_the_history(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    harbour.wa.send_text(bob, shop, "Remember me")
+    harbour.received("Remember me")
+
+    harbour.do(sessions.unlink, session_id)
+    placement = harbour.shows(session_id, State.UNPAIRED, Reason.UNLINKED)
+
+    assert (placement.device_jid, placement.wanted) == ("", Wanted.STOPPED)
+    assert not shop.companions
+    folder = device_store.make_folder(harbour.state_dir, session_id)
+    eventually(lambda: not (folder / device_store.DEVICE_FILE).exists(), what="the keys are erased")
+    assert harbour.received("Remember me")
+
+
+def test_a_number_that_is_linked_again_finds_its_chats(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    harbour.wa.send_text(bob, shop, "Before")
+    before = harbour.received("Before")
+    harbour.do(sessions.unlink, session_id)
+    harbour.shows(session_id, State.UNPAIRED, Reason.UNLINKED)
+
+    harbour.do(sessions.start, session_id)
+    harbour.wa.scan(shop, harbour.qr(session_id))
+    harbour.shows(session_id, State.CONNECTED)
+    harbour.wa.send_text(bob, shop, "After")
+
+    assert harbour.received("After").chat_id == before.chat_id
+
+
+def test_unlinking_on_the_phone_is_told_with_its_reason_and_not_fought(harbour: Harbour) -> None:
+    shop = harbour.phone("Shop")
+    session_id = harbour.linked(shop)
+
+    harbour.wa.unlink(shop, 1)
+    placement = harbour.shows(session_id, State.UNPAIRED, Reason.LOGGED_OUT_ON_PHONE)
+
+    assert (placement.wanted, placement.device_jid, placement.next_retry_at) == (Wanted.STOPPED, "", None)
+
+
+def test_a_cut_connection_comes_back_by_itself(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+
+    harbour.wa.drop(shop)
+    eventually(lambda: any(Reason.CONNECTION_LOST in line for line in harbour.history(session_id)))
+    harbour.shows(session_id, State.CONNECTED)
+    harbour.wa.send_text(bob, shop, "Still there?")
+
+    harbour.received("Still there?")
+
+
+def test_a_killed_host_is_noticed_and_its_session_comes_back(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+
+    for number in (signal.SIGKILL, signal.SIGABRT):
+        os.kill(harbour.worker.host_pids()[session_id], number)
+        harbour.noted(session_id, number.name)
+        harbour.shows(session_id, State.CONNECTED)
+        harbour.wa.send_text(bob, shop, f"After {number.name}")
+        harbour.received(f"After {number.name}")
+
+    assert [line for line in harbour.history(session_id) if Reason.HOST_DIED in line] == [
+        "connected>connecting:host_died",
+        "connected>connecting:host_died",
+    ]
+
+
+def test_a_restarted_worker_brings_everything_back_without_a_qr(harbour: Harbour) -> None:
+    phones = [harbour.phone(f"Shop {n}") for n in range(3)]
+    ids = [harbour.linked(phone, name=phone.name) for phone in phones]
+
+    harbour.restart_worker()
+
+    for session_id in ids:
+        harbour.shows(session_id, State.CONNECTED)
+        assert not any("waiting_for_scan" in line for line in harbour.history(session_id)[6:])
+    assert len(set(harbour.worker.host_pids().values())) == 1, "linked sessions share a host"
+
+
+def test_pausing_one_session_of_a_shared_host_leaves_the_others_alone(harbour: Harbour) -> None:
+    first, second, bob = harbour.phone("First"), harbour.phone("Second"), harbour.phone("Bob")
+    one, two = harbour.linked(first, "First"), harbour.linked(second, "Second")
+    harbour.restart_worker()
+    harbour.shows(one, State.CONNECTED)
+    harbour.shows(two, State.CONNECTED)
+    host = harbour.worker.host_pids()[two]
+    history = harbour.history(two)
+
+    harbour.do(sessions.pause, one)
+    harbour.shows(one, State.STOPPED, Reason.PAUSED)
+    harbour.wa.send_text(bob, second, "Are you there?")
+
+    harbour.received("Are you there?")
+    assert harbour.worker.host_pids() == {two: host}
+    assert harbour.history(two) == history
+
+
+def test_a_second_worker_takes_nothing_that_is_owned(harbour: Harbour) -> None:
+    session_id = harbour.linked(harbour.phone("Shop"))
+    before = Placement.objects.get(pk=session_id)
+
+    second = WorkerThread(harbour.state_dir).start()
+    try:
+        other = harbour.new_session("Another")
+        harbour.qr(other)
+        after = Placement.objects.get(pk=session_id)
+    finally:
+        second.stop()
+
+    assert (after.owner_id, after.fence, after.state) == (before.owner_id, before.fence, State.CONNECTED)
+
+
+def test_a_scan_that_whatsapp_does_not_complete_ends_in_a_reason(harbour: Harbour) -> None:
+    session_id = harbour.new_session("Broken")
+    phone = harbour.phone("Shop")
+
+    with_error = harbour.scan_broken(phone, session_id)
+
+    placement = harbour.shows(session_id, State.UNPAIRED, Reason.PAIRING_REFUSED)
+    assert with_error
+    assert placement.wanted == Wanted.STOPPED
+    assert harbour.session(session_id).qr == ""
+
+
+def test_codes_that_run_out_end_in_a_reason(harbour: Harbour) -> None:
+    harbour.wa.faults.qr_refs = 1
+    session_id = harbour.new_session("Nobody scans")
+
+    harbour.qr(session_id)
+
+    harbour.shows(session_id, State.UNPAIRED, Reason.CODES_RAN_OUT)
+
+
+def test_whatsapp_out_of_reach_is_said_with_the_next_attempt(harbour: Harbour) -> None:
+    session_id = harbour.linked(harbour.phone("Shop"))
+    harbour.wa.faults.refuse_tcp = True
+
+    harbour.restart_worker()
+    placement = harbour.shows(session_id, State.CONNECTING, Reason.SERVER_UNREACHABLE)
+    assert placement.next_retry_at is not None
+    assert placement.attempts >= 1
+    harbour.wa.faults.refuse_tcp = False
+
+    harbour.shows(session_id, State.CONNECTED)
+
+
+def test_a_temporary_ban_is_said_with_its_end_and_never_retried(harbour: Harbour) -> None:
+    shop = harbour.phone("Shop")
+    session_id = harbour.linked(shop)
+
+    harbour.ban(shop, seconds=3600)
+    placement = harbour.shows(session_id, State.REFUSED, Reason.TEMPORARY_BAN)
+
+    assert placement.next_retry_at is not None
+    assert (placement.wanted, bool(placement.device_jid)) == (Wanted.STOPPED, True)
+
+
+def test_a_refused_message_has_failed_with_whatsapps_code(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    harbour.wa.faults.message_errors[bob.number] = 463
+
+    row = harbour.becomes(harbour.sends(session_id, bob, "Hello"), MessageStatus.FAILED)
+
+    assert row.error_code == "whatsapp_463"
+
+
+def test_a_message_to_a_number_without_whatsapp_has_failed(harbour: Harbour) -> None:
+    session_id = harbour.linked(harbour.phone("Shop"))
+    nobody = harbour.phone("Nobody")
+    harbour.wa.faults.on_whatsapp[nobody.number] = False
+
+    row = harbour.becomes(harbour.sends(session_id, nobody, "Hello?"), MessageStatus.FAILED)
+
+    assert row.error_code == "not_on_whatsapp"
+
+
+def test_a_send_that_a_killed_host_took_with_it_is_never_sent_twice(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    harbour.becomes(harbour.sends(session_id, bob, "One to warm up"), MessageStatus.DELIVERED)
+    harbour.wa.faults.hold_message_acks = True
+    pid = harbour.worker.host_pids()[session_id]
+
+    message_id = harbour.sends(session_id, bob, "Did this arrive?")
+    folder = device_store.make_folder(harbour.state_dir, session_id)
+    eventually(lambda: (s := harbour.message(message_id).secret) and device_store.sent_id(folder, bytes(s)))
+    os.kill(pid, signal.SIGKILL)
+    harbour.wa.faults.hold_message_acks = False
+
+    row = harbour.becomes(message_id, MessageStatus.UNCONFIRMED)
+    assert row.wa_id
+    harbour.shows(session_id, State.CONNECTED)
+    harbour.becomes(harbour.sends(session_id, bob, "One more"), MessageStatus.DELIVERED)
+    assert [m.text for m in bob.inbox].count("Did this arrive?") <= 1
+
+
+def test_a_text_queued_while_the_session_reconnects_leaves_when_it_is_back(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    harbour.worker.stop()
+
+    message_id = harbour.sends(session_id, bob, "As soon as you can")
+    assert harbour.message(message_id).status == MessageStatus.QUEUED
+    harbour.worker = WorkerThread(harbour.state_dir).start()
+
+    harbour.becomes(message_id, MessageStatus.DELIVERED)
+
+
+def test_a_burst_is_stored_once_each(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    texts = {f"Message {n}" for n in range(120)}
+
+    for text in sorted(texts):
+        harbour.wa.send_text(bob, shop, text)
+
+    stored = Message.objects.filter(session_id=session_id)
+    eventually(lambda: harbour.run(stored.count) >= len(texts), what="all are stored")
+    assert harbour.run(lambda: sorted(stored.values_list("body", flat=True))) == sorted(texts)
+    assert harbour.received("Message 1").chat.unread_count == len(texts)
+
+
+def test_an_archived_session_is_out_of_sight_and_free_in_the_plan(harbour: Harbour) -> None:
+    session_id = harbour.new_session("Mistake")
+    harbour.qr(session_id)
+
+    harbour.do(sessions.archive, session_id)
+
+    harbour.shows(session_id, State.UNPAIRED, Reason.PAIRING_CANCELLED)
+    assert not harbour.run(lambda: Session.objects.live().exists())

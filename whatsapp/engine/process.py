@@ -99,6 +99,7 @@ class HostProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
+        await self._close()
 
     async def _read(self) -> wire.Frame | None:
         assert self._reader is not None
@@ -118,6 +119,8 @@ class HostProcess:
             await self._listener
         if self._writer is not None:
             self._writer.close()
+            with contextlib.suppress(ConnectionError):
+                await self._writer.wait_closed()
         if self._ca_file is not None:
             self._ca_file.unlink(missing_ok=True)
 

@@ -3,13 +3,16 @@
 from django.db import transaction
 
 from accounts.models import Membership, Role
-from accounts.permissions import Actor, Permission, Rights, permitted, require
+from accounts.permissions import Actor, Permission, Rights, permitted
 from tenants.models import Company
 from wharf.errors import PermissionDenied
 from whatsapp import live
-from whatsapp.errors import GrantNotFound, ManagerNotFound, SessionNotFound
+from whatsapp.errors import GrantingDenied, GrantNotFound, ManagerNotFound, SessionNotFound
 from whatsapp.models import ManagerAccess, Session
 from whatsapp.models.session import SessionQuerySet
+
+#: What it takes to see a QR code or to start linking.
+LINK = Permission.SESSION_LINK
 
 
 def visible_sessions(by: Actor) -> SessionQuerySet:
@@ -55,7 +58,7 @@ def find_session(
 @transaction.atomic
 def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights, by: Actor) -> ManagerAccess:
     """Give a manager of this company rights on a session, or change them. Raises ManagerNotFound for anybody else."""
-    session = find_session(session_id, by=by, needs=Permission.ACCESS_GRANT)
+    session = find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
     if not Membership.objects.filter(company=company, user_id=manager_id, role=Role.MANAGER).exists():
         raise ManagerNotFound
     row, _ = ManagerAccess.objects.update_or_create(
@@ -75,7 +78,7 @@ def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights,
 @transaction.atomic
 def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> None:
     """Take the rights away; live connections of the manager are told, and leave. Raises GrantNotFound."""
-    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT)
+    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
     deleted, _ = ManagerAccess.objects.filter(session_id=session_id, user_id=manager_id).delete()
     if not deleted:
         raise GrantNotFound
@@ -84,15 +87,10 @@ def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> 
 
 def grants_of(session_id: str, *, by: Actor) -> list[ManagerAccess]:
     """Newest first."""
-    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT)
+    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
     rows = ManagerAccess.objects.filter(session_id=session_id).select_related("user", "granted_by")
     return list(rows.order_by("-granted_at", "-id"))
 
 
 def _tell(company: Company, session_id: str, manager_id: str) -> None:
     live.publish(live.person_group(company, manager_id), "access.changed", {"sessionId": session_id})
-
-
-def require_company(by: Actor, permission: Permission) -> None:
-    """For what belongs to no single session."""
-    require(by, permission)

@@ -9,18 +9,12 @@ from django.db.models import Count, F, Q, QuerySet
 from accounts.models import Role
 from accounts.permissions import Actor, Permission
 from tenants.models import Company
-from wharf.errors import PermissionDenied, sentence
-from whatsapp.errors import ChatNotFound
+from whatsapp.errors import ChatNotFound, ReadingDenied
 from whatsapp.models import Account, Chat, Message, Session
 from whatsapp.services import inbound
 from whatsapp.services.access import find_session
 
 MAX_LIMIT: Final = 200
-
-
-class ReadingDenied(PermissionDenied):
-    code = "session_denied"
-    text = sentence("You do not have access to this WhatsApp session")
 
 
 @dataclass(frozen=True)
@@ -64,14 +58,14 @@ class ChatFilter:
 
 def list_chats(
     *, session_id: str, by: Actor, number: int = 1, limit: int = 50, chat_filter: ChatFilter | None = None
-) -> tuple[list[Chat], Page]:
-    """Newest first; each with `messages_total`. Raises SessionNotFound, ReadingDenied."""
+) -> tuple[list[tuple[Chat, int]], Page]:
+    """Newest first, each with the number of its messages. Raises SessionNotFound, ReadingDenied."""
     session = readable_session(session_id, by)
     rows = (chat_filter or ChatFilter()).apply(Chat.objects.filter(account_id=session.account_id))
     page = Page(number, min(limit, MAX_LIMIT), rows.count())
     rows = rows.select_related("contact").annotate(messages_total=Count("messages"))
     newest = rows.order_by(F("last_message_at").desc(nulls_last=True), "-id")
-    return list(newest[page.offset : page.offset + page.limit]), page
+    return [(row, row.messages_total) for row in newest[page.offset : page.offset + page.limit]], page
 
 
 def readable_session(session_id: str, by: Actor) -> Session:

@@ -12,11 +12,17 @@ from accounts.permissions import Actor, Permission
 from fleet import leases
 from fleet.states import Wanted
 from tenants.models import Company
-from wharf.errors import PermissionDenied, sentence
 from whatsapp import live, phones, shapes
 from whatsapp.engine import device_store
 from whatsapp.engine.port import SendFinished, SendOutcome, SendText
-from whatsapp.errors import ChatNotFound, EmptyMessage, MessageNotFound, MessageTooLong, SessionNotConnected
+from whatsapp.errors import (
+    ChatNotFound,
+    EmptyMessage,
+    MessageNotFound,
+    MessageTooLong,
+    SendingDenied,
+    SessionNotConnected,
+)
 from whatsapp.models import Account, Chat, Message, MessageStatus, Session
 from whatsapp.services import inbound
 from whatsapp.services.access import find_session
@@ -24,11 +30,6 @@ from whatsapp.services.contacts import Identity, learn
 
 #: What one message may hold (seed row 73).
 MAX_TEXT: Final = 4096
-
-
-class SendingDenied(PermissionDenied):
-    code = "sending_denied"
-    text = sentence("You do not have the right to send messages in this WhatsApp session")
 
 
 # -- people --------------------------------------------------------------------------------------------------------

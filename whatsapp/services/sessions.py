@@ -17,6 +17,8 @@ from wharf.ids import new_id
 from whatsapp import live, phones, shapes
 from whatsapp.errors import (
     AlreadyLinked,
+    ControlDenied,
+    CreationDenied,
     NameTooLong,
     SandboxNotAllowed,
     SessionLimitReached,
@@ -25,7 +27,7 @@ from whatsapp.errors import (
 )
 from whatsapp.models import Session
 from whatsapp.services import transitions
-from whatsapp.services.access import find_session, require_company
+from whatsapp.services.access import find_session
 
 MAX_NAME: Final = 80
 
@@ -37,9 +39,10 @@ def create(
     """A session that is wanted at once, so that its QR code is there when somebody looks.
 
     Said twice, it is made once: a session with that name that was never linked is taken up again (seed rows 19, 21
-    and A22). Raises PermissionDenied, SandboxNotAllowed, SessionLimitReached, NameTooLong, UnknownNetwork.
+    and A22). Raises CreationDenied, SandboxNotAllowed, SessionLimitReached, NameTooLong, UnknownNetwork.
     """
-    require_company(by, Permission.SESSION_CREATE)
+    if Permission.SESSION_CREATE not in by.permissions:
+        raise CreationDenied
     name = _checked_name(name)
     plan = _plan(company, network)
     session = _pending(name, network) or _make(plan, by=by, name=name, network=network)
@@ -118,22 +121,34 @@ def request_code(*, company: Company, session_id: str, phone: str, by: Actor) ->
 @transaction.atomic
 def pause(*, company: Company, session_id: str, by: Actor) -> Session:
     """Take it offline and keep the link; a link in the making is cancelled."""
-    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     return _settle(company, session, Wanted.STOPPED, by)
 
 
 @transaction.atomic
 def unlink(*, company: Company, session_id: str, by: Actor) -> Session:
     """Log the device out at WhatsApp and erase its keys. Chats and messages stay."""
-    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     wanted = Wanted.UNLINKED if session.placement.is_linked else Wanted.STOPPED
     return _settle(company, session, wanted, by)
 
 
 @transaction.atomic
+def disconnect(*, company: Company, session_id: str, by: Actor) -> Session:
+    """Unlink and put out of sight in one step, as the older system's clients know it (seed W5).
+
+    The device is logged out in the background, however long WhatsApp is out of reach; history stays.
+    """
+    session = unlink(company=company, session_id=session_id, by=by)
+    Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
+    transitions.tell(company, session.pk)
+    return _fresh(session.pk)
+
+
+@transaction.atomic
 def archive(*, company: Company, session_id: str, by: Actor) -> Session:
     """Put it out of sight, and out of the plan's count. Raises SessionStillLinked while a device is linked."""
-    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     if session.placement.is_linked:
         raise SessionStillLinked
     Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
@@ -142,7 +157,7 @@ def archive(*, company: Company, session_id: str, by: Actor) -> Session:
 
 @transaction.atomic
 def rename(*, company: Company, session_id: str, name: str, by: Actor) -> Session:
-    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL)
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     Session.objects.filter(pk=session.pk).update(name=_checked_name(name), updated_at=timezone.now())
     transitions.tell(company, session.pk)
     return _fresh(session.pk)

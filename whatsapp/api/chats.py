@@ -1,0 +1,126 @@
+"""Chats and messages over REST (seed contract W9-W12, and sending to a number)."""
+
+from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from accounts.views import CompanyAPIView, CompanyRequest
+from wharf.api import ok
+from wharf.errors import sentence
+from wharf.schema import envelope
+from whatsapp import shapes
+from whatsapp.api import serializers as s
+from whatsapp.models import Chat, Message
+from whatsapp.services import chats, outbound
+from whatsapp.services.chats import ChatFilter, Page
+
+SENT = sentence("The message has been sent")
+MARKED = sentence("The messages have been marked as read")
+NOTHING_UNREAD = sentence("There are no unread messages")
+
+
+def _page(page: Page) -> shapes.Shape:
+    return {"page": page.number, "limit": page.limit, "total": page.total, "pages": page.pages}
+
+
+class ChatsView(CompanyAPIView):
+    @extend_schema(
+        operation_id="listChats", tags=["chats"], parameters=[s.ChatQuery],
+        responses=envelope("ChatsAnswer", s.ChatsShape),
+    )  # fmt: skip
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """The session's chats, newest first."""
+        asked = s.ChatQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        rows, page = chats.list_chats(
+            session_id=session_id,
+            by=request.actor,
+            number=data["page"],
+            limit=data["limit"],
+            chat_filter=ChatFilter(data["includeGroups"], data["chatType"], data["search"]),
+        )
+        listed = [_chat(row, session_id, request) | {"_count": {"messages": total}} for row, total in rows]
+        return ok({"chats": listed, "pagination": _page(page)})
+
+
+def _chat(row: Chat, session_id: str, request: CompanyRequest) -> shapes.Shape:
+    return shapes.chat(row, session_id, request.company.pk)
+
+
+class MessagesView(CompanyAPIView):
+    @extend_schema(
+        operation_id="listMessages", tags=["chats"], parameters=[s.PageQuery],
+        responses=envelope("MessagesAnswer", s.MessagesShape),
+    )  # fmt: skip
+    def get(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """The chat's messages: page 1 is the newest, oldest first inside. A manager who reads has read."""
+        asked = s.PageQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        chat, rows, page = chats.list_messages(
+            company=request.company,
+            session_id=session_id,
+            chat_id=chat_id,
+            by=request.actor,
+            number=data["page"],
+            limit=data["limit"],
+        )
+        own = chat.account.phone_number
+        listed = [shapes.message(row, session_id, request.company.pk, own) for row in rows]
+        return ok({"chat": _chat(chat, session_id, request), "messages": listed, "pagination": _page(page)})
+
+
+class SendView(CompanyAPIView):
+    @extend_schema(
+        operation_id="sendToChat", tags=["messages"], request=s.OutgoingText,
+        responses=envelope("SentAnswer", s.QueuedShape),
+    )  # fmt: skip
+    def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """Send a text to a chat. It is queued at once; follow its status live or by GET."""
+        asked = s.OutgoingText(data=request.data)
+        asked.is_valid(raise_exception=True)
+        text = asked.validated_data["message"]
+        row = outbound.queue_text(
+            company=request.company, session_id=session_id, chat_id=chat_id, text=text, by=request.actor
+        )
+        return ok(_queued(row), message=gettext(SENT))
+
+
+class SendToNumberView(CompanyAPIView):
+    @extend_schema(
+        operation_id="sendToNumber", tags=["messages"], request=s.TextToNumber,
+        responses={202: envelope("SentToNumberAnswer", s.QueuedShape)},
+    )  # fmt: skip
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Send a text to a phone number; its chat is made if there is none."""
+        asked = s.TextToNumber(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        row = outbound.queue_text(
+            company=request.company, session_id=session_id, phone=data["phone"], text=data["message"], by=request.actor
+        )
+        return ok(_queued(row), status=202)
+
+
+def _queued(row: Message) -> shapes.Shape:
+    return {"id": row.pk, "chatId": row.chat_id, "status": row.status}
+
+
+class MessageView(CompanyAPIView):
+    @extend_schema(operation_id="showMessage", tags=["messages"], responses=envelope("MessageAnswer", s.MessageShape))
+    def get(self, request: CompanyRequest, session_id: str, message_id: str) -> Response:
+        """One message with how far it has come."""
+        row = outbound.find_message(message_id, session_id=session_id, by=request.actor)
+        return ok(shapes.message(row, session_id, request.company.pk, row.account.phone_number))
+
+
+class ReadView(CompanyAPIView):
+    @extend_schema(operation_id="markRead", tags=["chats"], request=None, responses=envelope("ReadAnswer", s.ReadShape))
+    def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """Mark the chat's messages as read."""
+        marked, chat = chats.mark_read(
+            company=request.company, session_id=session_id, chat_id=chat_id, by=request.actor
+        )
+        message = gettext(MARKED if marked else NOTHING_UNREAD)
+        return ok({"markedCount": marked, "chat": _chat(chat, session_id, request)}, message=message)

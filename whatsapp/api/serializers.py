@@ -1,0 +1,190 @@
+"""What requests may hold, and how answers look in the API's description."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from fleet.models import Network
+from fleet.states import State, Wanted
+from whatsapp.models import MessageStatus
+from whatsapp.services.chats import MAX_LIMIT
+
+Input = serializers.Serializer[Any]
+
+
+# -- in ------------------------------------------------------------------------------------------------------------
+class NewSession(Input):
+    name = serializers.CharField(required=False, allow_blank=True, max_length=80, default="")
+    network = serializers.ChoiceField(Network.choices, required=False, default=Network.WHATSAPP)
+
+
+class SessionChange(Input):
+    name = serializers.CharField(allow_blank=True, max_length=80)
+
+
+class PairingRequest(Input):
+    phoneNumber = serializers.CharField(max_length=40, allow_blank=True, required=False, default="")
+
+
+class OutgoingText(Input):
+    message = serializers.CharField(allow_blank=True, trim_whitespace=True, required=False, default="")
+
+
+class TextToNumber(OutgoingText):
+    phone = serializers.CharField(max_length=40, allow_blank=True, required=False, default="")
+
+
+class Grant(Input):
+    managerId = serializers.CharField(max_length=32)
+    canRead = serializers.BooleanField(required=False, default=True)
+    canWrite = serializers.BooleanField(required=False, default=True)
+    canManageChats = serializers.BooleanField(required=False, default=False)
+
+
+class PageQuery(Input):
+    page = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False, default=1)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, required=False, default=50)
+
+
+class ChatQuery(PageQuery):
+    includeGroups = serializers.BooleanField(required=False, default=False)
+    includeStatus = serializers.BooleanField(required=False, default=False, help_text="Accepted, without effect.")
+    chatType = serializers.ChoiceField(["individual", "group", "all"], required=False, default="individual")
+    search = serializers.CharField(required=False, allow_blank=True, default="", max_length=80)
+
+
+# -- out -----------------------------------------------------------------------------------------------------------
+class SessionShape(Input):
+    id = serializers.CharField()
+    companyId = serializers.CharField()
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF's fields have a label too
+    network = serializers.ChoiceField(Network.choices)
+    phoneNumber = serializers.CharField(help_text="Digits; `pending` until a phone is linked.")
+    displayName = serializers.CharField(allow_null=True)
+    isActive = serializers.BooleanField()
+    isConnected = serializers.BooleanField()
+    isLinked = serializers.BooleanField()
+    wanted = serializers.ChoiceField([(w.value, w.value) for w in Wanted])
+    state = serializers.ChoiceField([(s.value, s.value) for s in State])
+    reason = serializers.CharField()
+    reasonText = serializers.CharField()
+    since = serializers.DateTimeField()
+    nextRetryAt = serializers.DateTimeField(allow_null=True)
+    lastSeen = serializers.DateTimeField(allow_null=True)
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+
+
+class Created(Input):
+    sessionId = serializers.CharField()
+    message = serializers.CharField()
+
+
+class QrShape(Input):
+    isConnected = serializers.BooleanField()
+    qrCode = serializers.CharField(required=False, help_text="A PNG as a data URL.")
+    qr = serializers.CharField(required=False, help_text="The QR code's text.")
+    expiresAt = serializers.DateTimeField(required=False)
+    phoneNumber = serializers.CharField(required=False)
+    displayName = serializers.CharField(required=False)
+    message = serializers.CharField()
+
+
+class CodeShape(Input):
+    code = serializers.CharField(help_text="`XXXX-XXXX`, empty while there is none.")
+    phoneNumber = serializers.CharField()
+    expiresAt = serializers.DateTimeField(allow_null=True)
+    error = serializers.CharField(help_text="Why WhatsApp gave no code, in its words.")
+
+
+class TransitionShape(Input):
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    happening = serializers.CharField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+    reason = serializers.CharField()
+    reasonText = serializers.CharField()
+    detail = serializers.CharField()
+    byUserId = serializers.CharField(allow_null=True)
+
+
+class MessageShape(Input):
+    id = serializers.CharField()
+    chatId = serializers.CharField()
+    sessionId = serializers.CharField()
+    companyId = serializers.CharField()
+    messageId = serializers.CharField(help_text="WhatsApp's id; empty until it is known.")
+    fromMe = serializers.BooleanField()
+    fromNumber = serializers.CharField()
+    fromName = serializers.CharField()
+    body = serializers.CharField()
+    messageType = serializers.CharField()
+    mediaUrl = serializers.CharField(allow_null=True)
+    timestamp = serializers.DateTimeField()
+    status = serializers.ChoiceField(MessageStatus.choices)
+    errorCode = serializers.CharField(allow_null=True)
+    isRead = serializers.BooleanField()
+    managerId = serializers.CharField(allow_null=True)
+    manager = serializers.DictField(allow_null=True)
+    createdAt = serializers.DateTimeField()
+
+
+class ChatShape(Input):
+    id = serializers.CharField()
+    sessionId = serializers.CharField()
+    companyId = serializers.CharField()
+    chatId = serializers.CharField()
+    chatName = serializers.CharField()
+    chatType = serializers.ChoiceField(["individual", "group"])
+    isGroup = serializers.BooleanField()
+    contact = serializers.DictField(allow_null=True)
+    lastMessageAt = serializers.DateTimeField(allow_null=True)
+    lastMessageText = serializers.CharField(allow_null=True)
+    isArchived = serializers.BooleanField()
+    unreadCount = serializers.IntegerField()
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+
+
+class PageShape(Input):
+    page = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    total = serializers.IntegerField()
+    pages = serializers.IntegerField()
+
+
+class ChatsShape(Input):
+    chats = ChatShape(many=True)
+    pagination = PageShape()
+
+
+class MessagesShape(Input):
+    chat = ChatShape()
+    messages = MessageShape(many=True)
+    pagination = PageShape()
+
+
+class QueuedShape(Input):
+    id = serializers.CharField()
+    chatId = serializers.CharField()
+    status = serializers.CharField()
+
+
+class ReadShape(Input):
+    markedCount = serializers.IntegerField()
+    chat = ChatShape()
+
+
+class GrantShape(Input):
+    id = serializers.CharField()
+    sessionId = serializers.CharField()
+    managerId = serializers.CharField()
+    companyId = serializers.CharField()
+    canRead = serializers.BooleanField()
+    canWrite = serializers.BooleanField()
+    canManageChats = serializers.BooleanField()
+    grantedAt = serializers.DateTimeField()
+    grantedBy = serializers.CharField(allow_null=True)
+    manager = serializers.DictField()

@@ -1,0 +1,219 @@
+"""Sessions over REST (seed contract W1, W3-W8, and what those systems lacked)."""
+
+from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from accounts.permissions import Rights
+from accounts.views import CompanyAPIView, CompanyRequest
+from fleet.states import State
+from wharf.api import ok
+from wharf.errors import sentence
+from wharf.moments import moment
+from wharf.schema import envelope
+from whatsapp import qr, shapes
+from whatsapp.api import serializers as s
+from whatsapp.models import Session
+from whatsapp.services import access, history, sessions
+
+SESSION = envelope("SessionAnswer", s.SessionShape)
+CREATED = sentence("The WhatsApp session has been created. Wait for the QR code to authorise it.")
+ALREADY_CONNECTED = sentence("WhatsApp is already connected")
+NO_QR_YET = sentence("The QR code has not been generated yet. Wait a few seconds and try again.")
+SCAN_IT = sentence("Scan the QR code in WhatsApp to authorise it")
+DISCONNECTED = sentence("The WhatsApp session has been disconnected")
+GRANTED = sentence("The manager's access to WhatsApp has been set up")
+REVOKED = sentence("The manager's access to WhatsApp has been revoked")
+
+
+def shown(session: Session) -> shapes.Shape:
+    return shapes.in_words(shapes.session(session))
+
+
+class SessionsView(CompanyAPIView):
+    @extend_schema(
+        operation_id="createSession", tags=["sessions"], request=s.NewSession,
+        responses=envelope("CreatedAnswer", s.Created),
+    )  # fmt: skip
+    def post(self, request: CompanyRequest) -> Response:
+        """Create a session and start it; without a body it is one on WhatsApp, without a name."""
+        asked = s.NewSession(data=request.data or {})
+        asked.is_valid(raise_exception=True)
+        session = sessions.create(company=request.company, by=request.actor, **asked.validated_data)
+        return ok({"sessionId": session.pk, "message": gettext(CREATED)})
+
+    @extend_schema(
+        operation_id="listSessions", tags=["sessions"],
+        responses=envelope("SessionsAnswer", s.SessionShape(many=True)),
+    )  # fmt: skip
+    def get(self, request: CompanyRequest) -> Response:
+        """The sessions that the caller may see, newest first."""
+        return ok([shown(row) for row in access.visible_sessions(request.actor)])
+
+
+class SessionView(CompanyAPIView):
+    @extend_schema(operation_id="showSession", tags=["sessions"], responses=SESSION)
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """One session."""
+        return ok(shown(access.find_session(session_id, by=request.actor)))
+
+    @extend_schema(operation_id="renameSession", tags=["sessions"], request=s.SessionChange, responses=SESSION)
+    def patch(self, request: CompanyRequest, session_id: str) -> Response:
+        """Give it a name."""
+        asked = s.SessionChange(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return ok(
+            shown(
+                sessions.rename(
+                    company=request.company,
+                    session_id=session_id,
+                    name=asked.validated_data["name"],
+                    by=request.actor,
+                )
+            )
+        )
+
+
+class StartView(CompanyAPIView):
+    @extend_schema(operation_id="startSession", tags=["sessions"], request=None, responses={202: SESSION})
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Bring it online; one that is not linked shows QR codes."""
+        session = sessions.start(company=request.company, session_id=session_id, by=request.actor)
+        return ok(shown(session), status=202)
+
+
+class PauseView(CompanyAPIView):
+    @extend_schema(operation_id="pauseSession", tags=["sessions"], request=None, responses={202: SESSION})
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Take it offline and keep the link."""
+        session = sessions.pause(company=request.company, session_id=session_id, by=request.actor)
+        return ok(shown(session), status=202)
+
+
+class UnlinkView(CompanyAPIView):
+    @extend_schema(operation_id="unlinkSession", tags=["sessions"], request=None, responses={202: SESSION})
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Log the device out at WhatsApp and erase its keys; history stays."""
+        session = sessions.unlink(company=request.company, session_id=session_id, by=request.actor)
+        return ok(shown(session), status=202)
+
+
+class ArchiveView(CompanyAPIView):
+    @extend_schema(operation_id="archiveSession", tags=["sessions"], request=None, responses=SESSION)
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Put an unlinked session out of sight; history stays."""
+        session = sessions.archive(company=request.company, session_id=session_id, by=request.actor)
+        return ok(shown(session))
+
+
+class DisconnectView(CompanyAPIView):
+    @extend_schema(
+        operation_id="disconnectSession", tags=["sessions"], request=None, responses=envelope("DisconnectedAnswer")
+    )
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Unlink it and put it out of sight in one step."""
+        sessions.disconnect(company=request.company, session_id=session_id, by=request.actor)
+        return ok(message=gettext(DISCONNECTED))
+
+
+class QrView(CompanyAPIView):
+    @extend_schema(operation_id="showQr", tags=["linking"], responses=envelope("QrAnswer", s.QrShape))
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """The QR code on show, or why there is none."""
+        session = access.find_session(session_id, by=request.actor, needs=access.LINK)
+        return ok(_qr_answer(session))
+
+
+def _qr_answer(session: Session) -> shapes.Shape:
+    if session.placement.shown_state == State.CONNECTED:
+        shape = shapes.session(session)
+        keys = ("isConnected", "phoneNumber", "displayName")
+        return {key: shape[key] for key in keys} | {"message": gettext(ALREADY_CONNECTED)}
+    if not session.current_qr:
+        return {"isConnected": False, "message": gettext(NO_QR_YET)}
+    return {
+        "isConnected": False,
+        "qrCode": qr.png_data_url(session.current_qr),
+        "qr": session.current_qr,
+        "expiresAt": moment(session.qr_expires_at),
+        "message": gettext(SCAN_IT),
+    }
+
+
+class PairingCodeView(CompanyAPIView):
+    @extend_schema(
+        operation_id="requestPairingCode", tags=["linking"], request=s.PairingRequest, responses={202: SESSION}
+    )
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Ask for a pairing code for a phone number; it comes in a moment, live and by GET."""
+        asked = s.PairingRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        session = sessions.request_code(
+            company=request.company,
+            session_id=session_id,
+            phone=asked.validated_data["phoneNumber"],
+            by=request.actor,
+        )
+        return ok(shown(session), status=202)
+
+    @extend_schema(operation_id="showPairingCode", tags=["linking"], responses=envelope("CodeAnswer", s.CodeShape))
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """The pairing code on show; an expired one is never shown."""
+        shape = shapes.challenge(access.find_session(session_id, by=request.actor, needs=access.LINK))
+        return ok(
+            {
+                "code": shape["code"],
+                "phoneNumber": shape["codePhone"],
+                "expiresAt": shape["codeExpiresAt"],
+                "error": shape["codeError"],
+            }
+        )
+
+
+class TransitionsView(CompanyAPIView):
+    @extend_schema(
+        operation_id="listTransitions", tags=["sessions"], parameters=[s.PageQuery],
+        responses=envelope("TransitionsAnswer", s.TransitionShape(many=True)),
+    )  # fmt: skip
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """What happened to the session, newest first."""
+        asked = s.PageQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        number, limit = asked.validated_data["page"], asked.validated_data["limit"]
+        rows = history.transitions_of(session_id, by=request.actor, number=number, limit=limit)
+        return ok([shapes.in_words(shapes.transition(row)) for row in rows])
+
+
+class AccessView(CompanyAPIView):
+    @extend_schema(
+        operation_id="grantAccess", tags=["access"], request=s.Grant, responses=envelope("GrantAnswer", s.GrantShape)
+    )
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Give a manager rights on the session, or change them."""
+        asked = s.Grant(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        row = access.grant(
+            company=request.company,
+            session_id=session_id,
+            manager_id=data["managerId"],
+            rights=Rights(data["canRead"], data["canWrite"], data["canManageChats"]),
+            by=request.actor,
+        )
+        return ok(shapes.grant(row, request.company.pk), message=gettext(GRANTED))
+
+    @extend_schema(
+        operation_id="listAccess", tags=["access"], responses=envelope("GrantsAnswer", s.GrantShape(many=True))
+    )
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """Who has rights on the session."""
+        rows = access.grants_of(session_id, by=request.actor)
+        return ok([shapes.grant(row, request.company.pk) for row in rows])
+
+
+class ManagerAccessView(CompanyAPIView):
+    @extend_schema(operation_id="revokeAccess", tags=["access"], responses=envelope("RevokedAnswer"))
+    def delete(self, request: CompanyRequest, session_id: str, manager_id: str) -> Response:
+        """Take a manager's rights away; live connections end with them."""
+        access.revoke(company=request.company, session_id=session_id, manager_id=manager_id, by=request.actor)
+        return ok(message=gettext(REVOKED))

@@ -1,0 +1,26 @@
+"""The API's addresses under /api/whatsapp/: the older system's paths, and ours beside them."""
+
+from django.urls import path
+
+from whatsapp.api import chats, sessions
+
+urlpatterns = [
+    path("sessions", sessions.SessionsView.as_view()),
+    path("sessions/<str:session_id>", sessions.SessionView.as_view()),
+    path("sessions/<str:session_id>/start", sessions.StartView.as_view()),
+    path("sessions/<str:session_id>/pause", sessions.PauseView.as_view()),
+    path("sessions/<str:session_id>/unlink", sessions.UnlinkView.as_view()),
+    path("sessions/<str:session_id>/archive", sessions.ArchiveView.as_view()),
+    path("sessions/<str:session_id>/disconnect", sessions.DisconnectView.as_view()),
+    path("sessions/<str:session_id>/qr", sessions.QrView.as_view()),
+    path("sessions/<str:session_id>/pairing-code", sessions.PairingCodeView.as_view()),
+    path("sessions/<str:session_id>/transitions", sessions.TransitionsView.as_view()),
+    path("sessions/<str:session_id>/access", sessions.AccessView.as_view()),
+    path("sessions/<str:session_id>/access/<str:manager_id>", sessions.ManagerAccessView.as_view()),
+    path("sessions/<str:session_id>/messages", chats.SendToNumberView.as_view()),
+    path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
+    path("sessions/<str:session_id>/chats", chats.ChatsView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>/messages", chats.MessagesView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>/send", chats.SendView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>/read", chats.ReadView.as_view()),
+]

@@ -8,12 +8,16 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Where Docker puts secrets: a file a variable, named like it in lower case (`wharf_secret_key`).
+SECRETS = Path("/run/secrets")
 
 
 class Env(BaseSettings):
-    """Environment variables, each with the prefix `WHARF_`; a file named after one under /run/secrets works too."""
+    """Environment variables, each with the prefix `WHARF_`, or files under /run/secrets."""
 
-    model_config = SettingsConfigDict(env_prefix="WHARF_", frozen=True, extra="ignore", secrets_dir=None)
+    model_config = SettingsConfigDict(
+        env_prefix="WHARF_", frozen=True, extra="ignore", secrets_dir=SECRETS if SECRETS.is_dir() else None
+    )
 
     #: Signs log-ins and tokens; at least 32 characters, never a default.
     secret_key: SecretStr
@@ -54,5 +58,5 @@ class Env(BaseSettings):
 
 @lru_cache(maxsize=1)
 def read_env() -> Env:
-    """The process's settings; raises pydantic's ValidationError, which names each wrong variable and never its value."""
+    """The process's settings; raises pydantic's ValidationError, which names each wrong variable."""
     return Env()  # type: ignore[call-arg]  # the fields come from the environment

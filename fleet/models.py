@@ -78,6 +78,8 @@ class Placement(models.Model):
     work = models.BigIntegerField(default=0)
 
     class Meta:
+        # What people call it: the placement is the fleet's side of a session.
+        verbose_name = "session"
         indexes: ClassVar = [
             models.Index(fields=("owner",), name="placement_owner"),
             # What a worker may claim: whatever somebody wants something of, or that still has to be settled.

@@ -11,7 +11,6 @@ import logging
 import time
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.utils import translation
@@ -20,7 +19,7 @@ from django.utils.translation import gettext
 from accounts.callers import Caller, caller_for_session
 from accounts.pages import COMPANY_KEY
 from accounts.tokens import caller_for_token, expiry_of
-from tenants.context import arun_in, run_in_public
+from tenants.context import arun_in, arun_in_public
 from wharf.errors import NotAuthenticated, WharfError
 from wharf.meanings import body, meaning
 from whatsapp import qr, shapes
@@ -53,7 +52,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
     async def _join(self) -> None:
         """Find out who it is, listen to what they may hear, show how it is now."""
         try:
-            self._caller = await sync_to_async(run_in_public, thread_sensitive=False)(self._find_caller)
+            self._caller = await arun_in_public(self._find_caller)
         except WharfError as error:
             await self._refuse(error)
             return
@@ -92,7 +91,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
             left = expiry_of(self._token) - time.time() if self._token else RECHECK_SECONDS
             await asyncio.sleep(max(0.0, min(left, RECHECK_SECONDS)))
             try:
-                await sync_to_async(run_in_public, thread_sensitive=False)(self._find_caller)
+                await arun_in_public(self._find_caller)
             except WharfError as error:
                 await self._refuse(error)
                 return

@@ -5,7 +5,6 @@ codes, not sentences: each reader gets them in a language of their own. What is 
 missed; whoever joins gets a snapshot of the rows.
 """
 
-from functools import partial
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -40,11 +39,16 @@ def admins_group(company: Company) -> str:
 
 def publish(group: str, kind: str, payload: dict[str, Any]) -> None:
     """Publish at the commit of the surrounding transaction (at once without one)."""
-    transaction.on_commit(partial(_send, group, kind, payload), robust=True)
+
+    def send() -> None:
+        _send(group, kind, payload)
+
+    # A hint that cannot be given must not turn a committed write into an error: robust, it is logged. Not a partial:
+    # Django asks the function for its name when it logs.
+    transaction.on_commit(send, robust=True)
 
 
 def _send(group: str, kind: str, payload: dict[str, Any]) -> None:
-    # A live hint that cannot be given must not turn a committed write into an error: robust=True logs it.
     layer = get_channel_layer()
     assert layer is not None
     async_to_sync(layer.group_send)(group, {"type": HANDLER, "kind": kind, "payload": payload})

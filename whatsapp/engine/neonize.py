@@ -19,11 +19,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-# Imported by neonize for link previews, which we never ask for; bs4 and its parsers behind it cost every host 14 MB
-# and half a second.
-_no_previews = types.ModuleType("linkpreview")
-_no_previews.link_preview = lambda *_, **__: None  # type: ignore[attr-defined]
-sys.modules.setdefault("linkpreview", _no_previews)
+
+def _leave_out(name: str, **members: object) -> None:
+    """Let neonize import something that none of our calls reaches, without the real thing."""
+    module = types.ModuleType(name)
+    vars(module).update(members)
+    sys.modules.setdefault(name, module)
+
+
+# Link previews are never asked for; the parsers behind them cost every host 14 MB and half a second.
+_leave_out("linkpreview", link_preview=None)
+# Guesses the type of files to be sent, which we shall say ourselves; it needs a library of the system's.
+_leave_out("magic", from_buffer=None, from_file=None)
 
 import neonize.client as neonize_client  # noqa: E402
 from neonize.exc import NeonizeError, SendMessageError  # noqa: E402

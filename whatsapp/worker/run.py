@@ -20,6 +20,7 @@ from fleet.leases import LeaseLost, WorkerGone
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
+from tenants.context import arun_in_public
 from whatsapp.engine import device_store, port
 from whatsapp.networks import NetworkMissing, access_to
 from whatsapp.services import owning, reports, transitions
@@ -28,7 +29,7 @@ from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.identity import Identity
 from whatsapp.worker.owned import Owned
-from whatsapp.worker.storing import DATABASE_AWAY, in_company, in_public
+from whatsapp.worker.storing import DATABASE_AWAY, in_company
 
 log = logging.getLogger("whatsapp.worker")
 
@@ -79,7 +80,7 @@ class Worker:
     # -- life ----------------------------------------------------------------------------------------------------
     async def open(self) -> None:
         """Register; from now on sessions can be claimed."""
-        self._row = await in_public(
+        self._row = await arun_in_public(
             leases.register,
             name=self._identity.name,
             pid=os.getpid(),
@@ -132,10 +133,10 @@ class Worker:
         self._next_tick = asyncio.get_running_loop().time() + TICK_SECONDS
         self._woken.clear()
         marks = self._marks()
-        placements = await in_public(leases.renew, self._worker)
+        placements = await arun_in_public(leases.renew, self._worker)
         await self._keep_only(placements)
         room = self._limits.capacity - len(placements)
-        claimed = await in_public(leases.claim, self._worker, limit=room) if room > 0 else []
+        claimed = await arun_in_public(leases.claim, self._worker, limit=room) if room > 0 else []
         if claimed:
             log.info("claimed %d sessions", len(claimed))
         await self._look_at([*placements, *claimed], marks)
@@ -146,9 +147,9 @@ class Worker:
         """Look at these now: somebody wants something of them. Others' and nobody's are claimed if they are free."""
         marks = self._marks()
         ids = list(session_ids)
-        placements = await in_public(leases.owned, self._worker, ids)
+        placements = await arun_in_public(leases.owned, self._worker, ids)
         if len(placements) < len(ids) and len(self._owned) < self._limits.capacity:
-            placements += await in_public(leases.claim, self._worker, limit=len(ids))
+            placements += await arun_in_public(leases.claim, self._worker, limit=len(ids))
         await self._look_at(placements, marks)
 
     @property
@@ -392,7 +393,7 @@ class Worker:
         if owned.placement.reason == Reason.UNLINKED and not owned.placement.is_linked:
             await asyncio.to_thread(device_store.erase, owned.folder)
         self._owned.pop(owned.session_id, None)
-        await in_public(leases.release, owned.lease)
+        await arun_in_public(leases.release, owned.lease)
         # Somebody may have wanted it again while it still was ours.
         self._look_again(owned)
 
@@ -433,7 +434,7 @@ class Worker:
     async def _note_evidence(self) -> None:
         alive, self._alive = list(self._alive), set()
         if alive:
-            await in_public(transitions.evidence, alive, worker_id=self._worker.pk, at=timezone.now())
+            await arun_in_public(transitions.evidence, alive, worker_id=self._worker.pk, at=timezone.now())
 
     async def _warm_up(self) -> None:
         """Keep a host ready on each network that anybody here may link on next."""
@@ -479,7 +480,7 @@ class Worker:
             if owned.placement.wanted != Wanted.STOPPED:
                 await self._write(owned, reports.record_loss, reason=Reason.WORKER_STOPPED, wait=False)
         if self._row is not None:
-            await in_public(leases.retire, self._row)
+            await arun_in_public(leases.retire, self._row)
         log.info("worker %s has handed over %d sessions", self._identity.name, len(self._owned))
 
 

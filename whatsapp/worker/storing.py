@@ -9,8 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
-from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
 
 from tenants.context import arun_in
@@ -33,16 +32,3 @@ async def in_company(company: Company, function: Callable[P, R], /, *args: P.arg
         except DATABASE_AWAY as error:
             log.warning("the database is away (%s), trying again", type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
-
-
-async def in_public(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """`function` on the public tables, once."""
-    return await sync_to_async(_closing, thread_sensitive=False)(function, *args, **kwargs)
-
-
-def _closing(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    close_old_connections()
-    try:
-        return function(*args, **kwargs)
-    finally:
-        close_old_connections()

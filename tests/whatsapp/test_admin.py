@@ -1,0 +1,104 @@
+"""Operators over all companies: they see every session with its state, and act through the same services."""
+
+import pytest
+from django.test import Client
+
+from fleet.models import Placement, Worker
+from fleet.states import Wanted
+from tenants.context import run_in
+from tenants.models import Company
+from tests.people import Person
+from whatsapp.models import Transition
+from whatsapp.services import sessions
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/fleet/placement/"
+
+
+@pytest.fixture
+def desk(operator: Person) -> Client:
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(operator.user)
+    return client
+
+
+@pytest.fixture
+def session_id(acme: Company, acme_admin: Person) -> str:
+    return run_in(acme, sessions.create, company=acme, by=acme_admin.actor, name="Front desk").pk
+
+
+def test_an_operator_sees_sessions_of_all_companies(
+    desk: Client, session_id: str, globex: Company, globex_admin: Person
+) -> None:
+    run_in(globex, sessions.create, company=globex, by=globex_admin.actor, name="Counter")
+
+    page = desk.get(LIST).content.decode()
+
+    for words in ("Front desk", "Counter", "Acme", "Globex", "No phone is linked yet."):
+        assert words in page
+
+
+def test_a_sessions_page_shows_its_history_with_errors(desk: Client, acme: Company, session_id: str) -> None:
+    run_in(
+        acme,
+        Transition.objects.create,
+        session_id=session_id,
+        happening="connection_lost",
+        before="connected",
+        after="connecting",
+        reason="host_died",
+        detail="host 4711: SIGKILL <b>",
+    )
+
+    page = desk.get(f"{LIST}{session_id}/change/").content.decode()
+
+    assert "host 4711: SIGKILL &lt;b&gt;" in page
+    assert "The process that held the connection ended" in page
+
+
+@pytest.mark.parametrize(("action", "wanted"), [("pause", Wanted.STOPPED), ("unlink", Wanted.UNLINKED)])
+def test_pausing_and_unlinking_ask_before_they_act(desk: Client, session_id: str, action: str, wanted: Wanted) -> None:
+    Placement.objects.filter(pk=session_id).update(device_jid="4915550000001:1@s.whatsapp.net")
+    chosen = {"action": action, "_selected_action": [session_id]}
+
+    asked = desk.post(LIST, chosen)
+    assert "Front desk" in asked.content.decode()
+    assert Placement.objects.get(pk=session_id).wanted == Wanted.RUNNING
+    done = desk.post(LIST, chosen | {"confirmed": "yes"}, follow=True)
+
+    assert Placement.objects.get(pk=session_id).wanted == wanted
+    assert f"Front desk: {action}" in done.content.decode()
+
+
+def test_starting_acts_at_once_and_the_history_names_the_operator(
+    desk: Client, acme: Company, session_id: str, operator: Person
+) -> None:
+    Placement.objects.filter(pk=session_id).update(wanted=Wanted.STOPPED)
+
+    desk.post(LIST, {"action": "start", "_selected_action": [session_id]})
+
+    assert Placement.objects.get(pk=session_id).wanted == Wanted.RUNNING
+    newest = run_in(acme, lambda: Transition.objects.filter(session_id=session_id).latest("id").by_user_id)
+    assert newest == operator.user.pk
+
+
+def test_nothing_is_added_changed_or_deleted_by_hand(desk: Client, session_id: str) -> None:
+    assert desk.get(f"{LIST}add/").status_code == 403
+    assert desk.post(f"{LIST}{session_id}/change/", {"state": "connected"}).status_code == 403
+    assert desk.post(f"{LIST}{session_id}/delete/", {"post": "yes"}).status_code == 403
+    assert Placement.objects.get(pk=session_id).state == "unpaired"
+
+
+def test_a_companys_own_people_have_no_business_here(acme_admin: Person, session_id: str) -> None:
+    client = Client()
+    client.force_login(acme_admin.user)
+
+    assert client.get(LIST).status_code == 302
+
+
+def test_workers_are_listed_with_what_they_hold(desk: Client, session_id: str) -> None:
+    worker = Worker.objects.create(name="harbour/1", pid=1, capacity=5, store_id="s", lease_until="2100-01-01T00:00Z")
+    Placement.objects.filter(pk=session_id).update(owner=worker)
+
+    assert "harbour/1" in desk.get("/admin/fleet/worker/").content.decode()

@@ -1,0 +1,25 @@
+"""Periodic housekeeping in the companies' own tables. Every task may run twice without harm."""
+
+from datetime import timedelta
+from typing import Final
+
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from tenants.context import run_in
+from tenants.models import Company
+from whatsapp.models import EarlyReceipt
+
+#: A receipt whose message has not turned up by now is for one that we shall never hear of.
+EARLY_RECEIPTS_KEPT: Final = timedelta(days=2)
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(queueing_lock="forget_early_receipts")
+def forget_early_receipts(timestamp: int) -> None:
+    for company in Company.objects.all():
+        run_in(company, _forget_early_receipts)
+
+
+def _forget_early_receipts() -> None:
+    EarlyReceipt.objects.filter(created_at__lt=timezone.now() - EARLY_RECEIPTS_KEPT).delete()

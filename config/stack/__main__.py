@@ -1,16 +1,33 @@
-"""`python -m config.stack run` and `python -m config.stack services`."""
+"""`python -m config.stack run`, `services`, and `manage COMMAND ...` beside a run."""
 
 import argparse
+import json
+import os
+import subprocess
 import sys
+from collections.abc import Sequence
 
 from config.stack.output import Output
-from config.stack.plan import wharfs_plan
+from config.stack.plan import ROOT, Plan, wharfs_plan
 from config.stack.processes import end_with_parent
 from config.stack.runner import run
 from config.stack.services import run_services
 
 
+def manage(plan: Plan, arguments: Sequence[str]) -> int:
+    """Run one of `manage.py`'s commands with the variables of the run that is up."""
+    try:
+        variables = json.loads(plan.environment_file.read_text())
+    except FileNotFoundError:
+        print("Nothing has run here yet: `make run` first.", file=sys.stderr)
+        return 1
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return subprocess.run(command, env={**os.environ, **variables}).returncode
+
+
 def main() -> int:
+    if sys.argv[1:2] == ["manage"]:
+        return manage(wharfs_plan(), sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m config.stack")
     parser.add_argument("command", choices=("run", "services"))
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process dies")

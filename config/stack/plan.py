@@ -48,10 +48,15 @@ class Plan:
     def demo_file(self) -> Path:
         return self.folder / "demo.json"
 
+    @property
+    def environment_file(self) -> Path:
+        """The variables of the run, for commands beside it (`python -m config.stack manage`)."""
+        return self.folder / "environment.json"
+
 
 def wharfs_plan(environment: Mapping[str, str] = os.environ) -> Plan:
     """Everything Wharf is made of, in one terminal."""
-    folder = ROOT / "var"
+    folder = Path(environment.get("RUN_DIR") or ROOT / "var").resolve()
     web, sandbox = port(environment, "PORT", 3000), port(environment, "SANDBOX_PORT", 8090)
     return Plan(
         folder=folder,

@@ -16,7 +16,7 @@ from config.stack.guard import Guard
 from config.stack.output import Output
 from config.stack.plan import ROOT, Plan
 from config.stack.processes import MARK, end, spawn, wait_until
-from config.stack.secret_file import secret_key
+from config.stack.secret_file import secret_key, write_private
 from config.stack.stopping import stop_all
 from config.stack.supervisor import Supervisor
 from config.stack.web import check_ports, wait_ready
@@ -76,6 +76,7 @@ class Run:
             "PYTHONUNBUFFERED": "1",
             MARK: stack.mark,
         }
+        write_private(plan.environment_file, json.dumps(environment_of(plan, stack), indent=2))
         self._applications = [Application(service, self._environment, output, self._guard) for service in plan.services]
         self._supervisor = Supervisor(output.say)
 

@@ -10,17 +10,17 @@ def secret_key(folder: Path) -> str:
     """The key that signs log-ins and tokens here."""
     path = folder / "secrets.json"
     if not path.exists():
-        _write_new(path, {"WHARF_SECRET_KEY": secrets.token_urlsafe(48)})
+        write_private(path, json.dumps({"WHARF_SECRET_KEY": secrets.token_urlsafe(48)}))
     path.chmod(0o600)
     return str(json.loads(path.read_text())["WHARF_SECRET_KEY"])
 
 
-def _write_new(path: Path, values: dict[str, str]) -> None:
-    """Whole or not at all: a half-written key would lock everybody out."""
+def write_private(path: Path, text: str) -> None:
+    """For its owner's eyes, and whole or not at all: a half-written key would lock everybody out."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(values, file)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     unfinished.rename(path)

@@ -1,0 +1,27 @@
+"""Django's log-in forms (the admin's, for one) ask the same service as the API, so they are throttled alike."""
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from accounts.errors import AccountInactive, TooManyAttempts, WrongCredentials
+from accounts.models import User
+from accounts.services import login
+
+
+class ThrottledPassword(ModelBackend):
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> User | None:
+        email = username or kwargs.get("email")
+        if not email or password is None:
+            return None
+        address = request.META.get("REMOTE_ADDR", "") if request else ""
+        try:
+            return login.authenticate(email=email, password=password, address=address)
+        except (WrongCredentials, AccountInactive):
+            return None
+        except TooManyAttempts as error:
+            raise PermissionDenied from error

@@ -1,0 +1,79 @@
+"""Who asks, and for which company: made from a token or a log-in session, the same for HTTP, sockets and pages."""
+
+from dataclasses import dataclass, replace
+
+from accounts.models import Membership, User
+from accounts.permissions import Actor
+from tenants.errors import CompanyInactive
+from tenants.models import Company
+from wharf.errors import NotAuthenticated
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`company` is where `actor` may act now; `user` is the person behind it."""
+
+    user: User
+    company: Company
+    actor: Actor
+
+
+def find_caller(*, user_id: str, company_id: str, host_company: Company | None = None) -> Caller:
+    """The person in the company, in one query. Raises NotAuthenticated or CompanyInactive.
+
+    `host_company` is the company whose own host name was asked: there nobody is a member of another one.
+    """
+    if host_company is not None and host_company.pk != company_id:
+        raise NotAuthenticated
+    membership = Membership.objects.select_related("user", "company").filter(user=user_id, company=company_id).first()
+    caller = caller_of(membership) if membership else _operator(user_id, company_id)
+    if not caller.user.is_active:
+        raise NotAuthenticated
+    if not caller.company.is_active:
+        raise CompanyInactive
+    return caller
+
+
+def caller_for_session(user: User, company_id: str | None, host_company: Company | None = None) -> Caller:
+    """For pages: `user` of the Django session, and the company that the session remembers."""
+    company_id = company_id or (host_company.pk if host_company else None) or first_company_of(user)
+    if company_id is None:
+        raise NotAuthenticated
+    return find_caller(user_id=user.pk, company_id=company_id, host_company=host_company)
+
+
+def first_company_of(user: User) -> str | None:
+    """Where a person starts who names no company: the first they joined that is active, else the first."""
+    first = Membership.objects.filter(user=user).order_by("-company__is_active", "created_at").first()
+    return first.company_id if first else None
+
+
+def caller_of(membership: Membership) -> Caller:
+    user, company = membership.user, membership.company
+    actor = Actor(
+        user_id=user.pk,
+        name=user.full_name,
+        company_id=company.pk,
+        role=membership.role,
+        is_operator=user.is_superuser,
+    )
+    return Caller(user, company, actor)
+
+
+def _operator(user_id: str, company_id: str) -> Caller:
+    """Operators may act for companies they are no members of."""
+    user = User.objects.filter(pk=user_id, is_superuser=True).first()
+    company = Company.objects.filter(pk=company_id).first() if user else None
+    if user is None or company is None:
+        raise NotAuthenticated
+    return operator_caller(user, company)
+
+
+def operator_caller(user: User, company: Company) -> Caller:
+    """An operator acting for a company they are no member of."""
+    return Caller(user, company, replace(operator_actor(user), company_id=company.pk))
+
+
+def operator_actor(user: User) -> Actor:
+    """An operator acting for no company in particular, as in Django's admin."""
+    return Actor(user_id=user.pk, name=user.full_name, is_operator=user.is_superuser)

@@ -1,0 +1,148 @@
+"""People are made here alone: members of companies and the platform's operators."""
+
+import secrets
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from accounts.errors import AlreadyMember, EmailTaken, EmailWrong, PasswordWeak
+from accounts.models import Membership, Role, User, normalise_email
+from accounts.permissions import Actor, Permission, require
+from tenants.models import Company
+from wharf.errors import NotFound
+
+
+@dataclass(frozen=True)
+class NewMember:
+    """`password` is there to be shown once, and only when it was made here; `is_new_person` tells a fresh account."""
+
+    membership: Membership
+    is_new_person: bool
+    password: str | None
+
+
+@dataclass(frozen=True)
+class NewOperator:
+    user: User
+    password: str | None
+
+
+class Changes(TypedDict, total=False):
+    first_name: str
+    last_name: str
+    language: str
+    is_active: bool
+
+
+@transaction.atomic
+def create_member(
+    *,
+    company: Company,
+    email: str,
+    role: Role,
+    by: Actor,
+    first_name: str = "",
+    last_name: str = "",
+    password: str | None = None,
+) -> NewMember:
+    """Give a person a role in `company`, making their account when they have none.
+
+    Whoever has an account keeps their name and password: one company cannot change how a person logs in to another.
+    """
+    require_over(by, company, Permission.PEOPLE_MANAGE)
+    email = checked_email(email)
+    known = User.objects.filter(email=email).first()
+    names = {"first_name": first_name, "last_name": last_name}
+    user, made = (known, None) if known else _create_user(email=email, password=password, **names)
+    membership, is_new = Membership.objects.get_or_create(
+        user=user, company=company, defaults={"role": role, "created_by_id": by.user_id}
+    )
+    if not is_new:
+        raise AlreadyMember
+    return NewMember(membership, is_new_person=known is None, password=made)
+
+
+@transaction.atomic
+def create_operator(*, email: str, by: Actor, password: str | None = None) -> NewOperator:
+    """An account that sees all companies. Only an operator, or the machine's owner, makes one."""
+    if not by.is_operator:
+        raise NotFound
+    user, made = _create_user(email=checked_email(email), password=password, is_staff=True, is_superuser=True)
+    return NewOperator(user, made)
+
+
+def set_password(*, user: User, password: str | None, by: Actor) -> str:
+    """Give `user` a new password, a made one when none is said; their tokens and log-ins end. Returns it."""
+    if not (by.is_operator or by.user_id == user.pk):
+        raise NotFound
+    new = generated_password() if password is None else checked_password(password, user)
+    user.set_password(new)
+    user.save(update_fields=["password", "updated_at"])
+    return new
+
+
+def require_over(by: Actor, company: Company, permission: Permission) -> None:
+    """Strangers do not learn that the company exists; members without the right are told so."""
+    if not by.is_operator and by.company_id != company.pk:
+        raise NotFound
+    require(by, permission)
+
+
+def checked_email(email: str) -> str:
+    email = normalise_email(email)
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise EmailWrong from error
+    return email
+
+
+def checked_password(password: str, user: User | None = None) -> str:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise PasswordWeak(problems=" ".join(error.messages)) from error
+    return password
+
+
+def generated_password() -> str:
+    """96 bits, typed without trouble."""
+    return secrets.token_urlsafe(12)
+
+
+def _create_user(*, email: str, password: str | None, **fields: object) -> tuple[User, str | None]:
+    """The saved user, and the password if it was made here."""
+    made = generated_password() if password is None else None
+    user = User(email=email, **fields)
+    user.set_password(made or checked_password(password or "", user))
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError as error:
+        raise EmailTaken from error
+    return user, made
+
+
+def change_role(*, membership: Membership, role: Role, by: Actor) -> None:
+    require_over(by, membership.company, Permission.PEOPLE_MANAGE)
+    membership.role = role
+    membership.save(update_fields=["role"])
+
+
+def remove_member(*, membership: Membership, by: Actor) -> None:
+    """The person keeps their account, and their name stays on what they wrote."""
+    require_over(by, membership.company, Permission.PEOPLE_MANAGE)
+    membership.delete()
+
+
+def change_person(*, user: User, by: Actor, **changes: Unpack[Changes]) -> None:
+    """Write what is given and nothing else. Only operators make an account inactive."""
+    if not (by.is_operator or (by.user_id == user.pk and "is_active" not in changes)):
+        raise NotFound
+    for name, value in changes.items():
+        setattr(user, name, value)
+    user.save(update_fields=[*changes, "updated_at"])

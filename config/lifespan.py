@@ -1,0 +1,23 @@
+"""What a server says to us when it starts and stops."""
+
+from asgiref.sync import sync_to_async
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
+from django.db import connections
+
+
+async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await sync_to_async(_close_pools)()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+def _close_pools() -> None:
+    """Their threads would hold the process back for seconds."""
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]

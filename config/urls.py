@@ -1,0 +1,24 @@
+"""Which address leads where."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+from wharf import failures, health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("admin/", admin.site.urls),
+    path("api-docs", SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="api_docs.html")),
+    path("api-docs/schema", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/auth/", include("accounts.urls")),
+    path("api/whatsapp/", include("whatsapp.api.urls")),
+    re_path(r"^api/(?P<path>.*)$", failures.api_not_found),
+    # path("", include("whatsapp.pages.urls")),
+]
+
+handler400 = failures.bad_request
+handler403 = failures.permission_denied
+handler404 = failures.page_not_found
+handler500 = failures.server_error

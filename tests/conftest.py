@@ -1,0 +1,112 @@
+"""What every test may ask for: two companies that must never meet, their people, and clients that carry their tokens.
+
+Companies      `acme`, `globex`: real schemas, made once a run. Ask for them instead of making a company; a test that
+               needs more calls `tenants.provisioning.create_company` (about 0.02 s).
+               `run_in(acme, function, ...)` from `tenants.context` is the way into their tables, in tests too.
+People         `acme_admin`, `acme_manager`, `globex_admin`, `globex_manager`, `operator` (acting for acme). Each is a
+               `tests.people.Person`: `.user`, `.company`, `.actor` (services' `by`), `.token`, `.password`.
+               `make_person(company, Role.MANAGER, email=...)` from `tests.people` makes more.
+Clients        `api(person)` is DRF's APIClient with the person's token, asking in English; `api()` carries none;
+               `api(person, language="")` sends no Accept-Language, as the older systems' clients do.
+Sockets        `tests.sockets.Socket(application, "/ws/...")` is a WebSocket client for ASGI applications and consumers.
+Transactions   Everything above works in a test's transaction (the default, nothing to ask for: `acme` brings the
+               database) and without one: add the marker `@pytest.mark.django_db(transaction=True)`, or the fixtures
+               `transactional_db` or `live_companies` (which is both companies), whenever another thread, a consumer,
+               a worker or a process must see the rows. Afterwards all rows of all companies and all shared rows are
+               deleted, companies that the test made are dropped, and acme and globex are there again: about 20 ms.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+from django.db import connection
+from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
+from rest_framework.test import APIClient
+
+from accounts.models import Role
+from tenants.models import Company
+from tenants.upgrading import upgrade
+from tests import companies
+from tests.people import Person, client_for, make_operator, make_person
+
+
+class ApiClients(Protocol):
+    def __call__(self, person: Person | None = None, *, language: str = "en") -> APIClient: ...
+
+
+def pytest_configure() -> None:
+    from django.conf import settings
+
+    # The real one takes a tenth of a second on purpose.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # How Django's test clients call the host.
+    settings.PLATFORM_HOSTS = [*settings.PLATFORM_HOSTS, "testserver"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """pytest-django's database, with the template, acme and globex in it."""
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: companies.clean_up())
+        assert upgrade(lambda sentence: None) == []
+        companies.make_companies("acme", "globex")
+        with django_db_blocker.block():
+            yield
+        _leave_nobody_connected()
+
+
+def _leave_nobody_connected() -> None:
+    """Threads of the tests may still hold pooled connections, and a database in use cannot be dropped."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.fixture
+def acme(_django_db_helper: None) -> Company:
+    return companies.company("acme")
+
+
+@pytest.fixture
+def globex(_django_db_helper: None) -> Company:
+    return companies.company("globex")
+
+
+@pytest.fixture
+def live_companies(transactional_db: None, acme: Company, globex: Company) -> tuple[Company, Company]:
+    """acme and globex in a test whose rows everybody sees."""
+    return acme, globex
+
+
+@pytest.fixture
+def acme_admin(acme: Company) -> Person:
+    return make_person(acme, Role.ADMIN)
+
+
+@pytest.fixture
+def acme_manager(acme: Company) -> Person:
+    return make_person(acme, Role.MANAGER)
+
+
+@pytest.fixture
+def globex_admin(globex: Company) -> Person:
+    return make_person(globex, Role.ADMIN)
+
+
+@pytest.fixture
+def globex_manager(globex: Company) -> Person:
+    return make_person(globex, Role.MANAGER)
+
+
+@pytest.fixture
+def operator(acme: Company) -> Person:
+    return make_operator(acme)
+
+
+@pytest.fixture
+def api() -> ApiClients:
+    return client_for

@@ -12,13 +12,16 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run services test check fmt bench install
+.PHONY: help run manage services test check fmt bench install
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: install ## Start everything in this terminal (PORT=3000 SANDBOX_PORT=8090); Ctrl-C ends it
 	@$(VENV)/python -m config.stack run --end-with-parent
+
+manage: install ## One of manage.py's commands beside `make run`: make manage ARGS="create_company Acme"
+	@$(VENV)/python -m config.stack manage $(ARGS)
 
 services: install ## Start PostgreSQL and Valkey alone and print the environment for pieces run by hand
 	@$(VENV)/python -m config.stack services --end-with-parent

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.waiting import PATIENCE, eventually
@@ -76,6 +77,11 @@ class Product:
         """Talks to this machine only, whatever proxy the shell names."""
         client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False, **options)
         return self._clients.enter_context(client)
+
+    @property
+    def pid(self) -> int:
+        assert self._runner is not None
+        return self._runner.pid
 
     def log(self) -> str:
         path = self.folder / "run.log"
@@ -196,6 +202,12 @@ class Screen:
                 self._told.append(json.loads(self._connection.recv(max(0.0, deadline - time.monotonic()))))
             except TimeoutError:
                 raise AssertionError(f"never heard {kind} {wanted}; heard {self._told[-5:]}") from None
+
+    def stream(self) -> Iterator[dict[str, Any]]:
+        """Everything, until the connection ends."""
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                yield json.loads(self._connection.recv())
 
     def shows(self, session_id: str, state: str) -> dict[str, Any]:
         """The session is seen in this state, now or from the first snapshot."""

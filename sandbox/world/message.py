@@ -1,0 +1,65 @@
+"""A message as a phone keeps it: what its owner sees in a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.protocol.protos import e2e
+
+# What a person would call it, by the protobuf field that is set.
+KINDS = {
+    "conversation": "text",
+    "extendedTextMessage": "text",
+    "imageMessage": "image",
+    "videoMessage": "video",
+    "audioMessage": "audio",
+    "documentMessage": "document",
+    "stickerMessage": "sticker",
+    "contactMessage": "contact",
+    "locationMessage": "location",
+    "reactionMessage": "reaction",
+    "pollCreationMessage": "poll",
+    "protocolMessage": "protocol",
+}
+STATUSES = ("sent", "delivered", "read", "played")  # in the order they come
+
+
+@dataclass
+class Message:
+    """`peer` is the other person's number, or the group's JID; `sender` is who wrote it."""
+
+    seq: int
+    id: str
+    sender: str
+    peer: str
+    from_me: bool
+    text: str
+    kind: str
+    at: float
+    body: bytes
+    group: str | None = None
+    read: bool = False
+    status: str = ""
+
+    @property
+    def proto(self) -> Any:
+        return e2e.Message.FromString(self.body)
+
+    def reach(self, status: str) -> bool:
+        """Note how far it came; False when that was known."""
+        if not self.from_me or STATUSES.index(status) <= STATUSES.index(self.status or STATUSES[0]):
+            return False
+        self.status = status
+        return True
+
+
+def text_of(proto: Any) -> str:
+    found = proto.conversation or proto.extendedTextMessage.text
+    for part in (proto.imageMessage, proto.videoMessage, proto.documentMessage):
+        found = found or part.caption
+    return str(found or proto.reactionMessage.text)
+
+
+def kind_of(proto: Any) -> str:
+    return next((kind for name, kind in KINDS.items() if proto.HasField(name)), "other")

@@ -1,0 +1,243 @@
+"""The control API: what people do, as programs ask for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.thread import SandboxThread
+from sandbox.world.phone import Phone
+from tests.sandbox.asking import as_png, refused
+from tests.sandbox.conftest import Shop
+from tests.sandbox.driver import Program, until
+
+Someone = Callable[..., Phone]
+
+
+# -- phones ---------------------------------------------------------------------------------------------------
+
+
+def test_a_phone_is_made_once(control: httpx.Client) -> None:
+    made = control.post("/phones", json={"number": "+55 (11) 98765-4321", "name": "Ana"})
+    again = control.post("/phones", json={"number": "5511987654321"})
+    other = control.post("/phones", json={"number": "5511987654321", "name": "Somebody else"})
+
+    assert (made.status_code, again.status_code) == (201, 200)
+    assert made.json() == again.json() == control.get("/phones/5511987654321").json()
+    assert {**made.json(), "lid": ""} == {
+        "number": "5511987654321", "name": "Ana", "lid": "", "linkedDevices": [], "unread": 0,
+    }  # fmt: skip
+    refused(other, 409, "phone_exists")
+    assert made.json() in control.get("/phones").json()
+
+
+def test_linked_devices_are_shown_with_whether_they_are_online(control: httpx.Client, shop: Shop) -> None:
+    def device() -> Any:
+        return control.get(f"/phones/{shop.phone.number}").json()["linkedDevices"]
+
+    assert device() == [{"device": shop.device, "platform": "Neonize", "online": True}]
+    shop.wa.faults.refuse_tcp = True
+    shop.wa.drop(shop.phone)
+    until(lambda: not device()[0]["online"], "the device away")
+
+
+# -- linking --------------------------------------------------------------------------------------------------
+
+
+def test_a_photographed_qr_links(control: httpx.Client, program: Program, unlinked: str, someone: Someone) -> None:
+    phone, qr = someone(), as_png(program.qr(unlinked))
+
+    answer = control.post(f"/phones/{phone.number}/scan", json={"qr": qr})
+
+    assert answer.json() == {"device": 1}
+    program.connected(client=unlinked)
+    refused(control.post(f"/phones/{phone.number}/scan", json={"qr": qr}), 409, "qr_expired")
+
+
+def test_a_code_links(control: httpx.Client, program: Program, unlinked: str, someone: Someone) -> None:
+    phone = someone()
+    pair = f"/phones/{phone.number}/pair"
+    refused(control.post(pair, json={"code": "ABCD-EFGH"}), 409, "no_code_wanted")
+    program.do("PairPhone", unlinked, args=[phone.number, True])
+    refused(control.post(pair, json={"code": "ABCD-EFGH"}), 409, "wrong_code")
+    code = program.do("PairPhone", unlinked, args=[phone.number, True])
+
+    assert control.post(pair, json={"code": code}).json() == {"device": 1}
+    program.connected(client=unlinked)
+
+
+def test_a_broken_pairing_says_what_the_device_said(
+    control: httpx.Client, program: Program, unlinked: str, someone: Someone
+) -> None:
+    order = {"qr": program.qr(unlinked), "break": "hmac"}
+
+    answer = control.post(f"/phones/{someone().number}/scan", json=order)
+
+    assert "hmac" in refused(answer, 409, "pairing_refused")
+
+
+def test_unlinking_takes_one_device_or_all(control: httpx.Client, own_shop: Shop) -> None:
+    path = f"/phones/{own_shop.phone.number}/unlink"
+    refused(control.post(path, json={"device": 99}), 404, "unknown_device")
+
+    assert control.post(path, json={}).json() == {"unlinked": [own_shop.device]}
+    own_shop.program.wait("LoggedOut", client=own_shop.client)
+    assert control.post(path, json={}).json() == {"unlinked": []}
+
+
+# -- messages -------------------------------------------------------------------------------------------------
+
+
+def test_a_conversation_is_seen_from_both_sides(control: httpx.Client, someone: Someone) -> None:
+    ana, bob = someone("Ana"), someone("Bob")
+    sent = control.post(f"/phones/{ana.number}/send", json={"to": f"+{bob.number}", "text": "oi"}).json()["id"]
+    [received] = control.get(f"/phones/{bob.number}/inbox").json()["messages"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", received.pop("at"))
+    received.pop("seq")
+    assert received == {
+        "id": sent, "from": ana.number, "to": bob.number, "peer": ana.number, "fromMe": False,
+        "text": "oi", "kind": "text", "read": False,
+    }  # fmt: skip
+
+    assert control.post(f"/phones/{bob.number}/read", json={"ids": [sent]}).json() == {"read": [sent]}
+
+    [own] = control.get(f"/phones/{ana.number}/inbox").json()["messages"]
+    assert (own["fromMe"], own["status"], own["to"]) == (True, "read", bob.number)
+    assert control.get(f"/phones/{bob.number}").json()["unread"] == 0
+
+
+def test_an_inbox_is_read_in_pages(control: httpx.Client, someone: Someone) -> None:
+    ana, bob = someone("Ana"), someone("Bob")
+    for i in range(5):
+        control.post(f"/phones/{ana.number}/send", json={"to": bob.number, "text": str(i)})
+
+    def page(**query: int) -> list[Any]:
+        found: list[Any] = control.get(f"/phones/{bob.number}/inbox", params=query).json()["messages"]
+        return found
+
+    assert [m["text"] for m in page()] == ["0", "1", "2", "3", "4"]
+    assert [m["text"] for m in page(limit=2)] == ["3", "4"]
+    assert [m["text"] for m in page(after=0, limit=2)] == ["0", "1"]
+    assert [m["text"] for m in page(after=page(after=0, limit=2)[-1]["seq"])] == ["2", "3", "4"]
+
+
+def test_a_picture_and_a_group_message_are_sent(control: httpx.Client, someone: Someone) -> None:
+    ana, bob = someone("Ana"), someone("Bob")
+    order = {"subject": "Both", "members": [ana.number, bob.number]}
+    group = control.post("/groups", json=order).json()
+    assert group in control.get("/groups").json()
+
+    control.post(f"/phones/{ana.number}/send", json={"to": group["jid"], "text": "look", "image": as_png("x")})
+
+    [message] = control.get(f"/phones/{bob.number}/inbox").json()["messages"]
+    assert (message["kind"], message["text"], message["group"]) == ("image", "look", group["jid"])
+    refused(
+        control.post(f"/phones/{someone().number}/send", json={"to": group["jid"], "text": "x"}), 404, "unknown_group"
+    )
+
+
+def test_what_happens_is_told_at_once(control: httpx.Client, someone: Someone) -> None:
+    ana, bob = someone("Ana"), someone("Bob")
+    start = control.get("/events").json()["next"]
+    control.post(f"/phones/{ana.number}/send", json={"to": bob.number, "text": "secret"})
+
+    news = control.get("/events", params={"after": start, "wait": 30}).json()
+
+    told = [(event["type"], event["number"]) for event in news["events"]]
+    assert told == [("message", ana.number), ("message", bob.number), ("receipt", ana.number)]
+    assert "secret" not in str(news)
+    assert control.get("/events", params={"after": news["next"]}).json() == {"events": [], "next": news["next"]}
+
+
+# -- faults ---------------------------------------------------------------------------------------------------
+
+
+def test_switches_are_turned_in_part_and_reset_as_a_whole(control: httpx.Client) -> None:
+    at_rest = control.get("/faults").json()
+    turned = {
+        "qrRefs": 1,
+        "refuseTcp": True,
+        "httpStatus": 503,
+        "loginFailures": {"5511900000001": {"reason": "402", "code": "101", "expire": "60"}},
+        "iqErrors": {"md/set/link_code_companion_reg": {"code": 429, "text": "rate-overlimit"}},
+        "muteXmlns": ["w:p"],
+        "messageErrors": {"5511900000001": 463},
+        "holdMessageAcks": True,
+        "mediaStatus": 500,
+        "closeDelay": 0.5,
+        "autoDeliver": {"5511900000001": False},
+        "onWhatsapp": {"5511900000001": False},
+    }
+    assert set(turned) == set(at_rest)
+
+    for key, value in turned.items():
+        assert control.post("/faults", json={key: value}).json()[key] == value
+
+    assert control.get("/faults").json() == turned
+    assert control.post("/faults", json={"messageErrors": {"5511900000001": None}}).json()["messageErrors"] == {}
+    assert control.delete("/faults").json() == at_rest
+
+
+def test_a_wrong_switch_turns_none(control: httpx.Client) -> None:
+    refused(control.post("/faults", json={"refuseTcp": True, "qrRefs": "many"}), 400, "bad_input")
+
+    assert control.get("/faults").json()["refuseTcp"] is False
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"unknown": 1},
+        {"qrRefs": True},
+        {"refuseTcp": 1},
+        {"httpStatus": 20},
+        {"loginFailures": []},
+        {"loginFailures": {"x": {"reason": "401"}}},
+        {"loginFailures": {"5511900000001": {"code": "1"}}},
+        {"loginFailures": {"5511900000001": {"reason": "401", "why": "1"}}},
+        {"iqErrors": {"md/set": {"code": 1}}},
+        {"iqErrors": {"a/b/c": {"code": "1"}}},
+        {"muteXmlns": "w:p"},
+        {"messageErrors": {"5511900000001": -1}},
+        {"closeDelay": -1},
+        {"autoDeliver": {"5511900000001": "no"}},
+        {"drop": 5},
+        {"streamError": {"number": "5511900000001"}},
+    ],
+)
+def test_switches_that_make_no_sense_are_refused(control: httpx.Client, switches: dict[str, Any]) -> None:
+    refused(control.post("/faults", json=switches), 400, "bad_input")
+
+
+def test_a_connection_is_dropped_or_ended_with_an_error_on_order(control: httpx.Client, shop: Shop) -> None:
+    before = shop.program.now
+    assert control.post("/faults", json={"drop": shop.phone.number}).is_success
+    shop.program.connected(since=before, client=shop.client)
+
+    order = {"streamError": {"number": shop.phone.number, "code": 555}}
+    assert control.post("/faults", json=order).is_success
+
+    assert shop.program.wait("StreamError", client=shop.client)["data"]["Code"] == "555"
+    refused(control.post("/faults", json={"drop": "5511000000000"}), 404, "unknown_phone")
+
+
+# -- the rest -------------------------------------------------------------------------------------------------
+
+
+def test_the_network_says_what_a_program_needs(control: httpx.Client, wa: SandboxThread) -> None:
+    assert control.get("/network").json() == {
+        "proxy": wa.sandbox.proxy, "ca": wa.sandbox.ca, "rootKey": wa.sandbox.root_key,
+    }  # fmt: skip
+    assert wa.sandbox.ca.startswith("-----BEGIN CERTIFICATE-----")
+    assert len(bytes.fromhex(wa.sandbox.root_key)) == 32
+
+
+def test_renaming_shows_everywhere(control: httpx.Client, shop: Shop) -> None:
+    control.post(f"/phones/{shop.phone.number}/rename", json={"name": "Nova"})
+
+    assert control.get(f"/phones/{shop.phone.number}").json()["name"] == "Nova"
+    until(lambda: shop.program.do("get_me", shop.client).get("PushName") == "Nova", "the name on the device")

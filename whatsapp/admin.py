@@ -1,6 +1,6 @@
 """Operators' view of sessions over all companies: live state, history, errors, and the same verbs as everywhere."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -66,7 +66,7 @@ class SessionAdmin(_ReadOnly):
     ordering = ("-since",)
     actions = ("start", "pause", "unlink")
     fields = (
-        *("session_id", "company", "session", "network", "shown_state", "reason_in_words", "since", "wanted"),
+        *("session_id", "company", "session", "network", "state_now", "reason_in_words", "since", "wanted"),
         *("next_retry_at", "attempts", "evidence_at", "device_jid", "owner", "fence", "history"),
     )
     readonly_fields = fields
@@ -94,15 +94,18 @@ class SessionAdmin(_ReadOnly):
     def shown_state(self, placement: Placement) -> tuple[str, str]:
         return placement.shown_state, placement.shown_state
 
+    @admin.display(description="state")
+    def state_now(self, placement: Placement) -> str:
+        return placement.shown_state
+
     @admin.display(description="reason")
     def reason_in_words(self, placement: Placement) -> str:
         return _in_words(placement.shown_reason)
 
     @admin.display(description="history")
     def history(self, placement: Placement) -> SafeString:
-        rows = run_in(placement.company, _history, placement.session_id)
-        lines = ((at, before, after, _in_words(reason), detail) for at, before, after, reason, detail in rows)
-        body = format_html_join("", "<tr>" + "<td class='px-2 py-1'>{}</td>" * 5 + "</tr>", lines)
+        lines = run_in(placement.company, _history, placement.session_id)
+        body = format_html_join("", "<tr>" + "<td class='px-2 py-1 align-top'>{}</td>" * 4 + "</tr>", lines)
         return format_html("<table><tbody>{}</tbody></table>", body)
 
     # -- what can be done ------------------------------------------------------------------------------------------
@@ -150,9 +153,16 @@ def _label(session_id: str) -> str:
     return session.label if session else ""
 
 
-def _history(session_id: str) -> list[Iterable[Any]]:
-    rows = Transition.objects.filter(session_id=session_id).order_by("-id")[:HISTORY]
-    return [(row.at.isoformat(" ", "seconds"), row.before, row.after, row.reason, row.detail) for row in rows]
+def _history(session_id: str) -> list[tuple[str, str, str, str]]:
+    """(when, what, why, the engine's words), newest first."""
+    rows = Transition.objects.select_related("by_user").filter(session_id=session_id).order_by("-id")[:HISTORY]
+    return [(f"{row.at:%Y-%m-%d %H:%M:%S}", _what(row), _in_words(row.reason), row.detail) for row in rows]
+
+
+def _what(row: Transition) -> str:
+    if row.by_user:
+        return f"{row.by_user}: {row.happening}"
+    return f"{row.before} → {row.after}"
 
 
 def _in_words(reason: str) -> str:

@@ -1,8 +1,8 @@
 """How a host reaches its WhatsApp: the real one needs nothing said, the sandbox tells its address, CA and key."""
 
+import http.client
 import json
 import time
-import urllib.error
 import urllib.request
 from functools import lru_cache
 from typing import Final
@@ -43,5 +43,5 @@ def _ask(url: str, _period: int) -> NetworkAccess:
         with opener.open(url, timeout=TIMEOUT_SECONDS) as answer:
             told = json.load(answer)
         return NetworkAccess(proxy=told["proxy"], ca=told["ca"], root_key=told["rootKey"])
-    except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
+    except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
         raise NetworkMissing(f"the sandbox does not answer: {error}") from error

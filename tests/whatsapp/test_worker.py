@@ -315,3 +315,28 @@ def test_an_archived_session_is_out_of_sight_and_free_in_the_plan(harbour: Harbo
 
     harbour.shows(session_id, State.UNPAIRED, Reason.PAIRING_CANCELLED)
     assert not harbour.run(lambda: Session.objects.live().exists())
+
+
+def test_the_name_on_the_phone_appears_and_follows_when_it_changes(harbour: Harbour) -> None:
+    shop = harbour.phone("Ромашка")
+    session_id = harbour.linked(shop)
+
+    def name() -> str:
+        account = harbour.session(session_id).account
+        return account.push_name if account else ""
+
+    eventually(lambda: name() == "Ромашка", what="the profile's name")
+    harbour.wa.rename(shop, "Ромашка и Ко")
+    eventually(lambda: name() == "Ромашка и Ко", what="the new name")
+
+
+def test_what_a_dead_worker_last_said_is_not_believed(harbour: Harbour) -> None:
+    session_id = harbour.linked(harbour.phone("Shop"))
+    harbour.worker.stop()
+    # As a worker leaves it that is killed.
+    Placement.objects.filter(pk=session_id).update(state=State.CONNECTED, reason="")
+
+    harbour.worker = WorkerThread(harbour.state_dir).start()
+
+    eventually(lambda: "connected>connecting:worker_silent" in harbour.history(session_id), what="it is taken back")
+    harbour.shows(session_id, State.CONNECTED)

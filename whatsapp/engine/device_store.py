@@ -48,7 +48,10 @@ def engine_path(folder: Path) -> str:
 
 
 def stored_device(folder: Path) -> StoredDevice | None:
-    """The device linked in this folder, or None: never linked, unlinked, or no store at all."""
+    """The device linked in this folder, or None: never linked, unlinked, or no store at all.
+
+    Raises sqlite3.Error when the store cannot be read now.
+    """
     row = _one(folder, "SELECT jid, coalesce(lid, ''), coalesce(push_name, '') FROM whatsmeow_device LIMIT 1")
     if row is None:
         return None
@@ -59,7 +62,7 @@ def stored_device(folder: Path) -> StoredDevice | None:
 def sent_id(folder: Path, secret: bytes) -> str:
     """WhatsApp's id of the message that carried `secret`, or "" if none was ever about to leave.
 
-    whatsmeow stores the secret of each outgoing message before it encrypts and sends it.
+    whatsmeow stores the secret of each outgoing message before it encrypts and sends it. Raises sqlite3.Error.
     """
     row = _one(folder, "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?", secret)
     return str(row[0]) if row else ""
@@ -73,8 +76,11 @@ def _one(folder: Path, query: str, *args: object) -> tuple[object, ...] | None:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
             row: tuple[object, ...] | None = db.execute(query, args).fetchone()
             return row
-    except sqlite3.OperationalError:
-        # No tables yet: the engine makes them at the first connect.
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            # Busy, or a disk that fails: "nothing is linked" or "nothing was sent" would be wrong answers.
+            raise
+        # The engine makes its tables at the first connect.
         return None
 
 

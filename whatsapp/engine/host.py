@@ -6,6 +6,7 @@ stored is in the journals.
 """
 
 import contextlib
+import itertools
 import logging
 import queue
 import signal
@@ -26,7 +27,9 @@ log = logging.getLogger("whatsapp.engine.host")
 START_SECONDS: Final = 15.0
 #: After disconnecting, events that were under way still come out for a moment.
 QUIET_SECONDS: Final = 0.5
-HEARTBEAT_SECONDS: Final = 15.0
+#: Every few seconds a glance at what is new, every few glances a sign of life.
+GLANCE_SECONDS: Final = 3.0
+GLANCES_A_HEARTBEAT: Final = 5
 #: A predecessor of the same session may need a moment to leave.
 LOCK_SECONDS: Final = 8.0
 #: Whatever hangs, the process is gone by then: nobody else would end it when the worker is dead.
@@ -63,6 +66,9 @@ class Kept:
     def __init__(self, device: neonize.LinkedDevice) -> None:
         self.device = device
         self.reported = 0
+        #: Another host may have it now, and its journal is that one's to read.
+        self.is_released = False
+        self.push_name = ""
         #: Entries up to here are from before this process; those about the old connection no longer mean anything.
         self.inherited = _last_seq(device)
         self.orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -73,8 +79,18 @@ class Kept:
             self.orders.get()()
 
     def unreported(self) -> list[tuple[Entry, port.EngineEvent | None]]:
+        if self.is_released:
+            return []
         entries = self.device.journal.after(self.reported, limit=BATCH)
-        return [(entry, self._meaning(entry)) for entry in entries]
+        return [(entry, self._safe_meaning(entry)) for entry in entries]
+
+    def _safe_meaning(self, entry: Entry) -> port.EngineEvent | None:
+        """An entry that cannot be understood never will be: it must not hold up what comes after it."""
+        try:
+            return self._meaning(entry)
+        except Exception:
+            log.exception("session %s: entry %d (%d) is unreadable", self.device.session_id, entry.seq, entry.code)
+            return None
 
     def _meaning(self, entry: Entry) -> port.EngineEvent | None:
         event: port.EngineEvent | None
@@ -88,9 +104,14 @@ class Kept:
         return None if stale and entry.seq <= self.inherited else event
 
 
+def _is_final(event: port.EngineEvent | None) -> bool:
+    return isinstance(event, port.Ended) or (isinstance(event, port.ConnectionLost) and not event.retrying)
+
+
 def _connected(device: neonize.LinkedDevice) -> port.Connected:
     stored = device_store.stored_device(device.folder) or device_store.StoredDevice(jid="")
-    return port.Connected(stored.jid, lid=stored.lid, push_name=stored.push_name)
+    push_name = translate.clean(stored.push_name, translate.MAX_NAME)
+    return port.Connected(stored.jid, lid=stored.lid, push_name=push_name)
 
 
 def _last_seq(device: neonize.LinkedDevice) -> int:
@@ -110,7 +131,7 @@ class Host:
         self._direct: queue.SimpleQueue[port.Report] = queue.SimpleQueue()
         self._births = birth.sessions
         self._kept: dict[str, Kept] = {}
-        self._locks = contextlib.ExitStack()
+        self._locks: dict[str, contextlib.ExitStack] = {}
         self._started = threading.Event()
 
     def run(self) -> None:
@@ -138,7 +159,10 @@ class Host:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
-                return self._locks.enter_context(device_store.locked(birth.folder))
+                stack = contextlib.ExitStack()
+                stack.enter_context(device_store.locked(birth.folder))
+                self._locks[birth.session_id] = stack
+                return
             except device_store.FolderInUse:
                 if time.monotonic() > deadline:
                     raise
@@ -151,7 +175,12 @@ class Host:
         self._started.set()
 
     def _start(self, birth: port.SessionBirth, device: neonize.LinkedDevice) -> None:
-        if birth.device_jid and device_store.stored_device(birth.folder) is None:
+        try:
+            is_missing = bool(birth.device_jid) and device_store.stored_device(birth.folder) is None
+        except sqlite3.Error as error:
+            device.note(port.ConnectionLost(f"{type(error).__name__}: {error}", retrying=False))
+            return
+        if is_missing:
             device.note(port.Ended(port.Ending.STORE_MISSING))
             return
         device.connect()
@@ -182,6 +211,8 @@ class Host:
         for session_id, kept in list(self._kept.items()):
             for entry, event in kept.unreported():
                 found, kept.reported = True, entry.seq
+                if _is_final(event):
+                    threading.Thread(target=self._let_go, args=(kept,), daemon=True).start()
                 # What means nothing to the worker still has to be acknowledged by it, in its place in the order.
                 report = port.Report(session_id, event or port.Alive(), seq=entry.seq)
                 frames += wire.encode(report)
@@ -189,13 +220,35 @@ class Host:
             self._channel.send(bytes(frames))
         return found
 
+    def _let_go(self, kept: Kept) -> None:
+        """Nothing more is done for it here, so that another host may have it while this one lives on with others."""
+        self._started.wait()
+        if not kept.device.ended:
+            kept.device.disconnect()
+        kept.is_released = True
+        if lock := self._locks.pop(kept.device.session_id, None):
+            lock.close()
+
     def _beat(self) -> None:
         self._started.wait()
-        while True:
-            time.sleep(HEARTBEAT_SECONDS)
+        for beat in itertools.count(1):
+            time.sleep(GLANCE_SECONDS)
+            is_due = beat % GLANCES_A_HEARTBEAT == 0
             for session_id, kept in list(self._kept.items()):
                 if kept.device.is_connected:
-                    self._tell(session_id, port.Alive())
+                    self._look_at_profile(session_id, kept, is_due)
+                    if is_due:
+                        self._tell(session_id, port.Alive())
+
+    def _look_at_profile(self, session_id: str, kept: Kept, is_due: bool) -> None:
+        """The engine has no event for the profile's name, which comes a moment after the link: it is in the store."""
+        if kept.push_name and not is_due:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            stored = device_store.stored_device(kept.device.folder)
+            if stored and stored.push_name not in ("", kept.push_name):
+                kept.push_name = stored.push_name
+                self._tell(session_id, port.ProfileSeen(translate.clean(stored.push_name, translate.MAX_NAME)))
 
     # -- in ------------------------------------------------------------------------------------------------------
     def _obey(self) -> None:

@@ -84,6 +84,13 @@ class Connected:
 
 
 @dataclass(frozen=True)
+class ProfileSeen:
+    """The name that the owner gave the number on the phone; it comes a while after a link, and whenever it changes."""
+
+    push_name: str
+
+
+@dataclass(frozen=True)
 class ConnectionLost:
     """Not connected now. With `retrying` the engine reconnects by itself; else a new host is needed."""
 
@@ -109,7 +116,10 @@ class Ended:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody, by phone number (`pn`) and hidden identity (`lid`), either may be empty; digits only."""
+    """Somebody, by phone number (`pn`) and hidden identity (`lid`), either may be empty.
+
+    Digits, unless WhatsApp gives something that is no number.
+    """
 
     pn: str = ""
     lid: str = ""
@@ -144,6 +154,7 @@ class MessageUnreadable:
     group: str
     peer: Person
     sender: Person
+    from_me: bool = False
 
 
 class ReceiptKind(StrEnum):
@@ -190,6 +201,7 @@ EngineEvent: TypeAlias = (
     | CodeRefused
     | Paired
     | Connected
+    | ProfileSeen
     | ConnectionLost
     | Alive
     | Ended

@@ -103,10 +103,16 @@ class HostProcess:
 
     async def _read(self) -> wire.Frame | None:
         assert self._reader is not None
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        try:
             header = await self._reader.readexactly(wire.HEADER)
             return wire.decode(await self._reader.readexactly(wire.body_length(header)))
-        return None
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        except ValueError as error:
+            # It talks nonsense: nothing it says later can be told from it.
+            log.error("host %d: %s", self.pid, error)
+            self._process.kill()
+            return None
 
     async def _write(self, frame: wire.Frame) -> None:
         assert self._writer is not None

@@ -1,10 +1,14 @@
 """What neonize's event bytes mean in our words. Pure: bytes in, an `EngineEvent` out, or None for what we do not use.
 
+Whoever writes to us chooses texts, names and message ids, so what leaves here fits a database: see `clean` and `_id`.
+
 Field meanings are whatsmeow's (types/events): a message's time is in milliseconds, a receipt's in seconds; chat and
 sender are LIDs where WhatsApp has moved the chat to hidden identities, and the phone number is then in `SenderAlt`
 (of what we receive) or `RecipientAlt` (of what our own phone sent).
 """
 
+import hashlib
+from collections.abc import Callable
 from typing import Any, Final
 
 from neonize.events import INT_TO_EVENT
@@ -14,6 +18,23 @@ from whatsapp.engine import port
 GROUP: Final = "g.us"
 LID: Final = "lid"
 PHONE: Final = "s.whatsapp.net"
+BROADCAST: Final = "broadcast"
+#: Whose chats are with a person: by number or by hidden identity. Channels and bots are neither.
+_PERSONS: Final = {PHONE: PHONE, "c.us": PHONE, "hosted": PHONE, LID: LID, "hosted.lid": LID}
+#: The chat in which everybody's status updates come.
+_STATUS: Final = "status"
+
+#: The longest of each that we keep; WhatsApp's own are shorter.
+MAX_TEXT: Final = 65_536
+MAX_NAME: Final = 120
+MAX_ID: Final = 64
+MAX_PHONE: Final = 20
+MAX_LID: Final = 32
+MAX_DETAIL: Final = 300
+MAX_RECEIPTS: Final = 1000
+#: The last second of the year 9999.
+_END_OF_TIME: Final = 253_402_300_799.0
+_TEN_YEARS: Final = 10 * 365 * 24 * 3600.0
 
 #: neonize's numbers for the events that we subscribe to.
 PAIR_STATUS, CONNECTED, KEEPALIVE_TIMEOUT, KEEPALIVE_RESTORED = 2, 3, 4, 5
@@ -79,8 +100,10 @@ def translate(code: int, payload: bytes) -> port.EngineEvent | None:
 
 def _paired(raw: Any) -> port.EngineEvent | None:
     if raw.Status != raw.SUCCESS:
-        return port.Ended(port.Ending.PAIRING_ERROR, detail=raw.Error)
-    return port.Paired(jid_text(raw.ID), platform=raw.Platform, business_name=raw.BusinessName)
+        return port.Ended(port.Ending.PAIRING_ERROR, detail=clean(raw.Error, MAX_DETAIL))
+    return port.Paired(
+        jid_text(raw.ID), platform=clean(raw.Platform, MAX_NAME), business_name=clean(raw.BusinessName, MAX_NAME)
+    )
 
 
 def _logged_out(raw: Any) -> port.EngineEvent:
@@ -89,65 +112,105 @@ def _logged_out(raw: Any) -> port.EngineEvent:
 
 
 def _banned(raw: Any) -> port.EngineEvent:
-    return port.Ended(port.Ending.TEMPORARY_BAN, detail=str(raw.Code), until_seconds=float(raw.Expire) or None)
+    seconds = min(max(float(raw.Expire), 0.0), _TEN_YEARS)
+    return port.Ended(port.Ending.TEMPORARY_BAN, detail=str(raw.Code), until_seconds=seconds or None)
 
 
 def _connect_failure(raw: Any) -> port.EngineEvent:
     if raw.Reason == _CLIENT_OUTDATED:
         return port.Ended(port.Ending.CLIENT_OUTDATED)
-    return port.Ended(port.Ending.CONNECT_FAILURE, detail=f"{raw.Reason} {raw.Message}".strip())
+    return port.Ended(port.Ending.CONNECT_FAILURE, detail=f"{raw.Reason} {clean(raw.Message, MAX_DETAIL)}".strip())
 
 
 def _message(raw: Any) -> port.EngineEvent | None:
     field = _content_field(raw.Message)
-    if raw.Info.Category == "peer" or field is None or field in _NOT_SHOWN or raw.IsEdit:
+    where = _where(raw.Info.MessageSource, raw.Info.Pushname)
+    if raw.Info.Category == "peer" or field is None or field in _NOT_SHOWN or raw.IsEdit or where is None:
         return None
-    source = raw.Info.MessageSource
-    group, peer, sender = _where(source, raw.Info.Pushname)
+    group, peer, sender = where
     return port.MessageReceived(
-        wa_id=raw.Info.ID,
-        at=raw.Info.Timestamp / 1000,
-        from_me=source.IsFromMe,
+        wa_id=_id(raw.Info.ID, MAX_ID),
+        at=_seconds(raw.Info.Timestamp / 1000),
+        from_me=raw.Info.MessageSource.IsFromMe,
         group=group,
         peer=peer,
         sender=sender,
         kind=_KINDS.get(field, "other"),
-        text=_text(raw.Message, field),
+        text=clean(_text(raw.Message, field), MAX_TEXT),
     )
 
 
 def _unreadable(raw: Any) -> port.EngineEvent | None:
-    if raw.Info.Category == "peer":
+    source = raw.Info.MessageSource
+    where = _where(source, raw.Info.Pushname)
+    if raw.Info.Category == "peer" or where is None:
         return None
-    group, peer, sender = _where(raw.Info.MessageSource, raw.Info.Pushname)
-    return port.MessageUnreadable(raw.Info.ID, raw.Info.Timestamp / 1000, group=group, peer=peer, sender=sender)
+    group, peer, sender = where
+    return port.MessageUnreadable(
+        _id(raw.Info.ID, MAX_ID),
+        _seconds(raw.Info.Timestamp / 1000),
+        group=group,
+        peer=peer,
+        sender=sender,
+        from_me=source.IsFromMe,
+    )
 
 
 def _receipt(raw: Any) -> port.EngineEvent | None:
     own = raw.Type in _READ_BY_OURSELVES
     kind = port.ReceiptKind.READ if own else _RECEIPTS.get(raw.Type)
-    if kind is None:
+    where = _where(raw.MessageSource, "")
+    if kind is None or where is None:
         return None
-    group, peer, _ = _where(raw.MessageSource, "")
-    return port.ReceiptReceived(
-        tuple(raw.MessageIDs), kind, at=float(raw.Timestamp), group=group, peer=peer, from_me=own
+    group, peer, _ = where
+    ids = tuple(_id(each, MAX_ID) for each in raw.MessageIDs[:MAX_RECEIPTS])
+    return port.ReceiptReceived(ids, kind, at=_seconds(raw.Timestamp), group=group, peer=peer, from_me=own)
+
+
+def _where(source: Any, push_name: Any) -> tuple[str, port.Person, port.Person] | None:
+    """(group, peer, sender) of a message or receipt; None when it belongs to no chat: a status, a channel, a bot."""
+    sender = _person(source.Sender, source.SenderAlt, name=push_name)
+    if source.Chat.Server == GROUP:
+        return f"{_id(source.Chat.User, MAX_ID - len(GROUP) - 1)}@{GROUP}", port.Person(), sender
+    peer = _peer(source, push_name, sender)
+    return ("", peer, sender) if peer.pn or peer.lid else None
+
+
+def _peer(source: Any, push_name: Any, sender: port.Person) -> port.Person:
+    """The other one of a one-to-one chat; what a contact sends to many at once comes into their own chat."""
+    if source.Chat.Server == BROADCAST and source.Chat.User != _STATUS and not source.IsFromMe:
+        return sender
+    if source.Chat.Server not in _PERSONS:
+        return port.Person()
+    if source.IsFromMe:
+        return _person(source.Chat, source.RecipientAlt)
+    return _person(source.Chat, source.SenderAlt, name=push_name)
+
+
+def _person(jid: Any, alternative: Any, name: Any = "") -> port.Person:
+    """One person out of the two addresses that WhatsApp gives, in whichever order they come."""
+    known = {_PERSONS.get(each.Server): each.User for each in (alternative, jid) if each.User}
+    return port.Person(
+        pn=_id(known.get(PHONE, ""), MAX_PHONE), lid=_id(known.get(LID, ""), MAX_LID), name=clean(name, MAX_NAME)
     )
 
 
-def _where(source: Any, push_name: str) -> tuple[str, port.Person, port.Person]:
-    """(group, peer, sender) of a message or receipt."""
-    sender = _person(source.Sender, source.SenderAlt, name=push_name)
-    if source.Chat.Server == GROUP:
-        return jid_text(source.Chat, device=False), port.Person(), sender
-    if source.IsFromMe:
-        return "", _person(source.Chat, source.RecipientAlt), sender
-    return "", _person(source.Chat, source.SenderAlt, name=push_name), sender
+def clean(raw: Any, limit: int) -> str:
+    """Text that a database can hold. A stranger's may have NUL in it, or be no UTF-8 (protobuf then gives bytes)."""
+    text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
+    return text.replace("\0", "\ufffd")[:limit]
 
 
-def _person(jid: Any, alternative: Any, name: str = "") -> port.Person:
-    """One person out of the two addresses that WhatsApp gives, in whichever order they come."""
-    by_server = {each.Server: each.User for each in (alternative, jid) if each.User}
-    return port.Person(pn=by_server.get(PHONE, ""), lid=by_server.get(LID, ""), name=name)
+def _id(raw: Any, limit: int) -> str:
+    """An id as it is; one that does not fit is told by its hash, so that two different ones stay two."""
+    if isinstance(raw, str) and len(raw) <= limit and "\0" not in raw:
+        return raw
+    whole = raw if isinstance(raw, bytes) else raw.encode()
+    return f"x{hashlib.sha256(whole).hexdigest()}"[:limit]
+
+
+def _seconds(value: float) -> float:
+    return min(max(float(value), 0.0), _END_OF_TIME)
 
 
 def _content_field(message: Any) -> str | None:
@@ -155,16 +218,14 @@ def _content_field(message: Any) -> str | None:
     return next((name for name in fields if name not in _ENVELOPE), None)
 
 
-def _text(message: Any, field: str) -> str:
+def _text(message: Any, field: str) -> Any:
     content = getattr(message, field)
-    if isinstance(content, str):
+    if isinstance(content, str | bytes):
         return content
     if field == "documentWithCaptionMessage":
         content = content.message.documentMessage
-    for name in ("text", "caption", "displayName", "name"):
-        if value := getattr(content, name, ""):
-            return str(value)
-    return ""
+    names = ("text", "caption", "displayName", "name")
+    return next((value for name in names if (value := getattr(content, name, ""))), "")
 
 
 def jid_text(jid: Any, *, device: bool = True) -> str:
@@ -172,7 +233,7 @@ def jid_text(jid: Any, *, device: bool = True) -> str:
     return f"{jid.User}{suffix}@{jid.Server}"
 
 
-_HANDLERS: Final = {
+_HANDLERS: Final[dict[int, Callable[[Any], port.EngineEvent | None]]] = {
     PAIR_STATUS: _paired,
     KEEPALIVE_TIMEOUT: lambda _: port.Alive(ok=False),
     KEEPALIVE_RESTORED: lambda _: port.Alive(),

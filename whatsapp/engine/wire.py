@@ -61,7 +61,10 @@ def encode(frame: Frame) -> bytes:
 
 def decode(body: bytes) -> Frame:
     """The frame in `body` (without its length). Raises ValueError for anything that is not one."""
-    value = _typed(json.loads(body))
+    try:
+        value = _typed(json.loads(body))
+    except (TypeError, LookupError, RecursionError) as error:
+        raise ValueError("not a frame") from error
     if not isinstance(value, Frame):
         raise ValueError("not a frame")
     return value
@@ -112,4 +115,6 @@ def _field(hint: Any, raw: Any) -> Any:
         return base64.b64decode(raw)
     if inspect.isclass(hint) and issubclass(hint, Enum | Path):
         return hint(raw)
+    if hint in (str, int, bool) and type(raw) is not hint:
+        raise ValueError(f"not {hint.__name__}")
     return raw

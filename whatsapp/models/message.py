@@ -32,8 +32,10 @@ class MessageStatus(models.TextChoices):
     UNCONFIRMED = "unconfirmed"
 
 
-#: Statuses that a receipt may raise, lowest first. A receipt proves that an unconfirmed message arrived after all.
+#: Statuses that a receipt may raise, lowest first. A receipt proves that a message arrived after all, whatever we
+#: had made of WhatsApp's answer.
 CLIMB: Final = (
+    MessageStatus.FAILED,
     MessageStatus.QUEUED,
     MessageStatus.UNCONFIRMED,
     MessageStatus.SENT,

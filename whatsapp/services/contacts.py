@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from whatsapp.models import Account, Chat, Contact, Message
+from whatsapp.models import Account, Chat, Contact, Message, MessageStatus
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,10 @@ def resolve(account: Account, people: Iterable[Identity]) -> dict[Identity, Cont
     """
     wanted = [person for person in dict.fromkeys(people) if person.phone or person.lid]
     book = _Book(account, wanted)
-    return {person: book.contact_for(person) for person in wanted}
+    for person in wanted:
+        book.note(person)
+    # Only now: who was named first may have been merged into somebody who was named later.
+    return {person: book.find(person) for person in wanted}
 
 
 class _Book:
@@ -38,7 +41,10 @@ class _Book:
         lids = {person.lid for person in people} - {""}
         if not people:
             return
-        for row in Contact.objects.filter(Q(phone_number__in=phones) | Q(lid__in=lids), account=account):
+        wanted = Q(phone_number__in=phones) if phones else Q()
+        if lids:
+            wanted |= Q(lid__in=lids)
+        for row in Contact.objects.filter(wanted, account=account):
             self._enter(row)
 
     def _enter(self, row: Contact) -> None:
@@ -47,21 +53,29 @@ class _Book:
         if row.lid:
             self._by_lid[row.lid] = row
 
-    def contact_for(self, person: Identity) -> Contact:
-        by_phone = self._by_phone.get(person.phone) if person.phone else None
-        by_lid = self._by_lid.get(person.lid) if person.lid else None
-        if by_phone and by_lid and by_phone.pk != by_lid.pk:
-            _merge(into=by_phone, other=by_lid)
+    def note(self, person: Identity) -> None:
+        """Make sure that there is one contact for all that `person` says."""
+        by_phone, by_lid = self._by_phone.get(person.phone), self._by_lid.get(person.lid)
+        if by_phone and by_lid and by_phone is not by_lid:
+            self._merge(into=by_phone, other=by_lid)
         row = by_phone or by_lid or Contact(account=self._account)
         _complete(row, person)
         self._enter(row)
-        return row
+
+    def _merge(self, *, into: Contact, other: Contact) -> None:
+        for known in (self._by_phone, self._by_lid):
+            known.update({address: into for address, row in known.items() if row is other})
+        _merge(into=into, other=other)
+
+    def find(self, person: Identity) -> Contact:
+        return self._by_phone.get(person.phone) or self._by_lid[person.lid]
 
 
 def _complete(row: Contact, person: Identity) -> None:
     """Write down what `person` adds to what we knew."""
     known = (row.phone_number, row.lid, row.push_name)
-    row.phone_number = row.phone_number or person.phone
+    # People change their number, and keep the hidden identity.
+    row.phone_number = person.phone or row.phone_number
     row.lid = person.lid or row.lid
     row.push_name = person.name[:120] or row.push_name
     if row._state.adding or known != (row.phone_number, row.lid, row.push_name):
@@ -71,7 +85,9 @@ def _complete(row: Contact, person: Identity) -> None:
 def _merge(*, into: Contact, other: Contact) -> None:
     """They were one person all along: `other`'s history becomes `into`'s, and `other` goes."""
     ours, theirs = (Chat.objects.filter(contact=row).first() for row in (into, other))
-    Message.objects.filter(sender=other).update(sender=into)
+    said_by_into, said_by_other = (Message.objects.filter(sender=row) for row in (into, other))
+    _drop_twins(said_by_into, said_by_other, "chat")
+    said_by_other.update(sender=into)
     if theirs and ours:
         _merge_chats(into=ours, other=theirs)
     elif theirs:
@@ -81,15 +97,31 @@ def _merge(*, into: Contact, other: Contact) -> None:
     other.delete()
     into.lid = into.lid or lid
     into.save()
+    _count_unread(into)
+
+
+def _drop_twins(keep: QuerySet[Message], drop: QuerySet[Message], *same: str) -> None:
+    """One message that came under both names is one message; a copy that could be read is the better one."""
+    fields = {name: OuterRef(name) for name in ("wa_id", "from_me", *same)}
+    keep, drop = keep.exclude(wa_id=""), drop.exclude(wa_id="")
+    readable = drop.exclude(status=MessageStatus.UNREADABLE).filter(**fields)
+    keep.filter(Exists(readable), status=MessageStatus.UNREADABLE).delete()
+    drop.filter(Exists(keep.filter(**fields))).delete()
+
+
+def _count_unread(sender: Contact) -> None:
+    """Copies that were dropped had been counted."""
+    for chat in Chat.objects.filter(messages__sender=sender).distinct():
+        unread = Message.objects.filter(chat=chat, from_me=False, is_read=False).count()
+        Chat.objects.filter(pk=chat.pk).update(unread_count=unread)
 
 
 def _merge_chats(*, into: Chat, other: Chat) -> None:
-    # A message that stands in both is one message: the other chat's copy goes with it.
-    known = Message.objects.filter(chat=into).exclude(wa_id="").values("wa_id")
-    Message.objects.filter(chat=other).exclude(wa_id__in=known).update(chat=into)
+    ours, theirs = Message.objects.filter(chat=into), Message.objects.filter(chat=other)
+    _drop_twins(ours, theirs)
+    theirs.update(chat=into)
     if other.last_message_at and (into.last_message_at is None or other.last_message_at > into.last_message_at):
         into.last_message_at, into.last_message_text = other.last_message_at, other.last_message_text
-    into.unread_count += other.unread_count
     other.delete()
     into.save()
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from django.db import connection
 from django.db.models import Count, Q
-from django.utils import timezone
 
 from tenants.models import Company
 from wharf.ids import new_id
@@ -22,6 +22,8 @@ from whatsapp.services.contacts import Identity, resolve
 Incoming = MessageReceived | MessageUnreadable
 
 PREVIEW: Final = 200
+#: What an unreadable message lacks.
+_CONTENT: Final = ("kind", "body", "timestamp", "status")
 _STATUS_OF: Final = {
     ReceiptKind.DELIVERED: MessageStatus.DELIVERED,
     ReceiptKind.READ: MessageStatus.READ,
@@ -38,6 +40,18 @@ def lock_account(session: Session) -> Account:
     return Account.objects.select_for_update(no_key=True).get(pk=session.account_id)
 
 
+_ACCOUNT_OF: Final = """
+SELECT account.* FROM whatsapp_account account JOIN whatsapp_session session ON session.account_id = account.id
+WHERE session.id = %s FOR NO KEY UPDATE OF account
+"""
+
+
+def lock_account_of(session_id: str) -> Account | None:
+    """`lock_account` by the session's id alone, for the way that every message takes; None before the first link."""
+    found = list(Account.objects.raw(_ACCOUNT_OF, [session_id]))
+    return found[0] if found else None
+
+
 # -- messages ------------------------------------------------------------------------------------------------------
 def record_messages(company: Company, session: Session, account: Account, events: Sequence[Incoming]) -> None:
     """Store messages with their chats and contacts, count what is unread, tell whoever watches."""
@@ -45,6 +59,7 @@ def record_messages(company: Company, session: Session, account: Account, events
     chats = _chats(account, events, people)
     known = _known(chats.values(), events)
     fresh: list[Message] = []
+    filled: list[Message] = []
     for event in events:
         chat = chats[_chat_key(event, people)]
         row = _row(event, session, account, chat, people.get(identity(event.sender)))
@@ -54,8 +69,10 @@ def record_messages(company: Company, session: Session, account: Account, events
             fresh.append(row)
         elif before.status == MessageStatus.UNREADABLE and row.status != MessageStatus.UNREADABLE:
             _fill_in(before, row)
+            filled.append(before)
     Message.objects.bulk_create(fresh)
-    _touch_chats(chats.values(), fresh)
+    _save_filled(company, session, [row for row in filled if row not in fresh])
+    _touch_chats(chats.values(), fresh, filled)
     _tell_messages(company, session, account, fresh)
 
 
@@ -73,10 +90,11 @@ def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender
         status=MessageStatus.UNREADABLE,
     )
     if isinstance(event, MessageReceived):
-        row.kind, row.body, row.status = event.kind, event.text, MessageStatus.RECEIVED
-        if event.from_me:
-            # Written on the phone, so WhatsApp has it.
-            row.from_me, row.sender, row.is_read, row.status = True, None, True, MessageStatus.SERVER_ACK
+        # What was written on the phone, WhatsApp has.
+        row.status = MessageStatus.SERVER_ACK if event.from_me else MessageStatus.RECEIVED
+        row.kind, row.body = event.kind, event.text
+    if event.from_me:
+        row.from_me, row.sender, row.is_read = True, None, True
     return row
 
 
@@ -88,9 +106,10 @@ def _chat_key(event: Incoming, people: dict[Identity, Contact]) -> str:
 def _chats(account: Account, events: Iterable[Incoming], people: dict[Identity, Contact]) -> dict[str, Chat]:
     groups = {event.group for event in events if event.group}
     contacts = {row.pk: row for event in events if not event.group for row in [people[identity(event.peer)]]}
-    rows = Chat.objects.select_related("contact").filter(
-        Q(group_jid__in=groups) | Q(contact__in=contacts), account=account
-    )
+    wanted = Q(contact__in=list(contacts)) if contacts else Q()
+    if groups:
+        wanted |= Q(group_jid__in=groups)
+    rows = Chat.objects.select_related("contact").filter(wanted, account=account)
     chats = {row.group_jid or str(row.contact_id): row for row in rows}
     missing = [Chat(id=new_id(), account=account, group_jid=jid) for jid in groups - chats.keys()]
     missing += [Chat(id=new_id(), account=account, contact=row) for pk, row in contacts.items() if pk not in chats]
@@ -109,9 +128,14 @@ def _known(chats: Iterable[Chat], events: Iterable[Incoming]) -> dict[tuple[str,
 
 def _fill_in(before: Message, now: Message) -> None:
     """WhatsApp sent again, readable this time, what had come undecryptable."""
-    for name in ("kind", "body", "timestamp", "status"):
+    for name in _CONTENT:
         setattr(before, name, getattr(now, name))
-    before.save(update_fields=["kind", "body", "timestamp", "status"])
+
+
+def _save_filled(company: Company, session: Session, rows: Sequence[Message]) -> None:
+    for row in rows:
+        row.save(update_fields=_CONTENT)
+        tell_status(company, session, row)
 
 
 def preview(row: Message) -> str:
@@ -119,19 +143,28 @@ def preview(row: Message) -> str:
     return " ".join(row.body.split())[:PREVIEW] or f"[{row.kind}]"
 
 
-def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message]) -> None:
+_TOUCH: Final = """
+UPDATE whatsapp_chat
+SET last_message_at = %s, last_message_text = %s, unread_count = unread_count + %s, updated_at = now()
+WHERE id = %s
+"""
+
+
+def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequence[Message]) -> None:
     touched = []
     for chat in chats:
-        rows = [row for row in fresh if row.chat_id == chat.pk]
+        rows = [row for row in (*fresh, *filled) if row.chat_id == chat.pk]
         if not rows:
             continue
-        newest = max(rows, key=lambda row: row.timestamp)
+        # WhatsApp's times are whole seconds: of several in one, the last is the newest, as in the list of messages.
+        newest = max(rows, key=lambda row: (row.timestamp, row.pk))
         if chat.last_message_at is None or newest.timestamp >= chat.last_message_at:
             chat.last_message_at, chat.last_message_text = newest.timestamp, preview(newest)
-        chat.unread_count += sum(not row.from_me for row in rows)
-        chat.updated_at = timezone.now()
-        touched.append(chat)
-    Chat.objects.bulk_update(touched, ["last_message_at", "last_message_text", "unread_count", "updated_at"])
+        unread = sum(row.chat_id == chat.pk and not row.from_me for row in fresh)
+        chat.unread_count += unread
+        touched.append((chat.last_message_at, chat.last_message_text, unread, chat.pk))
+    with connection.cursor() as cursor:
+        cursor.executemany(_TOUCH, touched)
 
 
 def _tell_messages(company: Company, session: Session, account: Account, fresh: Iterable[Message]) -> None:
@@ -191,13 +224,19 @@ def _keep_early(account: Account, wa_ids: Iterable[str], status: MessageStatus) 
     EarlyReceipt.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def climb_to(company: Company, session: Session, row: Message, *proven: MessageStatus) -> None:
+    """Raise one message to the highest of `proven` that is higher than it stands."""
+    for status in proven:
+        if status in CLIMB and _is_higher(status, row.status):
+            raise_status(company, session, row, status)
+
+
 def apply_early(company: Company, session: Session, row: Message) -> None:
     """Receipts that came before we knew the message's id. Call it when the id becomes known."""
     early = EarlyReceipt.objects.filter(account_id=row.account_id, wa_id=row.wa_id)
-    for receipt in early.order_by("id"):
-        status = MessageStatus(receipt.status)
-        if _is_higher(status, row.status):
-            raise_status(company, session, row, status)
+    if not (receipts := list(early.order_by("id"))):
+        return
+    climb_to(company, session, row, *(MessageStatus(receipt.status) for receipt in receipts))
     early.delete()
 
 

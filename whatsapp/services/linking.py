@@ -58,7 +58,7 @@ def record_connected(company: Company, session: Session, placement: Placement, e
 
 def attach_account(session: Session, device_jid: str, *, lid: str = "", push_name: str = "") -> None:
     """Give the session the account of the device's number, made when it is new."""
-    phone = device_jid.partition("@")[0].partition(":")[0]
+    phone = _number(device_jid)
     if not phone or (session.account and session.account.phone_number == phone and not (lid or push_name)):
         return
     account, _ = Account.objects.select_for_update(no_key=True).get_or_create(
@@ -70,8 +70,24 @@ def attach_account(session: Session, device_jid: str, *, lid: str = "", push_nam
     session.account = account
 
 
+def is_of(account: Account, device_jid: str) -> bool:
+    """Whether the device is one of the account's; without a device there is no doubt."""
+    return _number(device_jid) in ("", account.phone_number)
+
+
+def _number(device_jid: str) -> str:
+    return device_jid.partition("@")[0].partition(":")[0]
+
+
 def _complete(account: Account, lid: str, push_name: str) -> None:
     known = (account.lid, account.push_name)
     account.lid, account.push_name = lid or account.lid, push_name[:120] or account.push_name
     if known != (account.lid, account.push_name):
         account.save(update_fields=["lid", "push_name"])
+
+
+def record_profile(company: Company, session: Session, push_name: str) -> None:
+    """The owner of the number has a name, or a new one."""
+    if session.account and session.account.push_name != push_name:
+        _complete(session.account, "", push_name)
+        transitions.tell(company, session.pk)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.permissions import Actor, Permission
 from fleet import leases
@@ -28,6 +28,8 @@ from whatsapp.services import inbound
 from whatsapp.services.access import find_session
 from whatsapp.services.contacts import Identity, learn
 
+#: WhatsApp has it, whatever else is said.
+_PROVEN: Final = (MessageStatus.SERVER_ACK, MessageStatus.DELIVERED, MessageStatus.READ)
 #: What one message may hold (seed row 73).
 MAX_TEXT: Final = 4096
 
@@ -113,6 +115,9 @@ def find_message(message_id: str, *, session_id: str, by: Actor) -> Message:
     return row
 
 
+_HAND_OVER: Final = "UPDATE whatsapp_message SET status = %s, secret = %s WHERE id = %s"
+
+
 # -- the owner -----------------------------------------------------------------------------------------------------
 def claim_queued(company: Company, session: Session, *, limit: int) -> list[SendText]:
     """Hand queued messages to the engine, oldest first. Call it with the lease held; the commit comes before the send.
@@ -125,15 +130,18 @@ def claim_queued(company: Company, session: Session, *, limit: int) -> list[Send
         .filter(session=session, status=MessageStatus.QUEUED)
         .order_by("id")[:limit]
     )
+    secrets = [os.urandom(32) for _ in rows]
     for row in rows:
-        row.status, row.secret = MessageStatus.SENT, os.urandom(32)
+        row.status = MessageStatus.SENT
         inbound.tell_status(company, session, row)
-    Message.objects.bulk_update(rows, ["status", "secret"])
-    return [SendText(row.pk, to=row.chat.jid, text=row.body, secret=bytes(row.secret or b"")) for row in rows]
-
-
-def has_queued(session_id: str) -> bool:
-    return Message.objects.filter(session_id=session_id, status=MessageStatus.QUEUED).exists()
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _HAND_OVER, [(row.status, secret, row.pk) for row, secret in zip(rows, secrets, strict=True)]
+        )
+    return [
+        SendText(row.pk, to=row.chat.jid, text=row.body, secret=secret)
+        for row, secret in zip(rows, secrets, strict=True)
+    ]
 
 
 def recover(company: Company, session: Session, folder: Path) -> None:
@@ -162,6 +170,9 @@ def record_finished(company: Company, session: Session, account: Account, events
 
 
 def _finish(company: Company, session: Session, account: Account, row: Message, event: SendFinished) -> None:
+    if event.outcome != SendOutcome.ACKNOWLEDGED and row.status in _PROVEN:
+        # Said again after a crash, and a receipt knew better meanwhile.
+        return
     match event.outcome:
         case SendOutcome.ACKNOWLEDGED:
             _acknowledged(company, session, account, row, event)
@@ -179,31 +190,41 @@ def _finish(company: Company, session: Session, account: Account, row: Message, 
 
 
 def _acknowledged(company: Company, session: Session, account: Account, row: Message, event: SendFinished) -> None:
-    learn(account, inbound.identity(event.peer))
-    row.refresh_from_db(fields=["chat"])
-    _drop_mirror(row, event.wa_id)
+    contact = learn(account, inbound.identity(event.peer))
+    if contact and contact.pk != row.chat.contact_id:
+        # Two contacts turned out to be one person, and the message has moved to their common chat.
+        row.refresh_from_db(fields=["chat"])
+    proven = _drop_mirror(row, event.wa_id)
     row.wa_id = event.wa_id
     if event.at:
         row.timestamp = max(datetime.fromtimestamp(event.at, UTC), row.created_at)
-    if MessageStatus(row.status) in (MessageStatus.SENT, MessageStatus.QUEUED, MessageStatus.UNCONFIRMED):
-        inbound.raise_status(company, session, row, MessageStatus.SERVER_ACK)
+    inbound.climb_to(company, session, row, MessageStatus.SERVER_ACK, *proven)
     inbound.apply_early(company, session, row)
 
 
 def _unconfirmed(company: Company, session: Session, row: Message, wa_id: str, detail: str) -> None:
-    _drop_mirror(row, wa_id)
+    proven = _drop_mirror(row, wa_id)
     row.status, row.error_code, row.error_detail = MessageStatus.UNCONFIRMED, "no_answer", detail[:200]
     row.wa_id = wa_id
     row.save(update_fields=["status", "error_code", "error_detail", "wa_id"])
     inbound.tell_status(company, session, row)
     if wa_id:
+        inbound.climb_to(company, session, row, *proven)
         inbound.apply_early(company, session, row)
 
 
-def _drop_mirror(row: Message, wa_id: str) -> None:
-    """Another linked device of the number may have seen our message before we knew its id: it is this one."""
-    if wa_id:
-        Message.objects.filter(chat_id=row.chat_id, wa_id=wa_id, from_me=True).exclude(pk=row.pk).delete()
+def _drop_mirror(row: Message, wa_id: str) -> list[MessageStatus]:
+    """Another linked device of the number may have seen our message before we knew its id: it is this one.
+
+    Returns how far that copy had come, for what was proven of it is proven of ours.
+    """
+    if not wa_id:
+        return []
+    mirrors = Message.objects.filter(account_id=row.account_id, wa_id=wa_id, from_me=True).exclude(pk=row.pk)
+    proven = [MessageStatus(status) for status in mirrors.values_list("status", flat=True)]
+    if proven:
+        mirrors.delete()
+    return proven
 
 
 def refusal_code(detail: str) -> str:

@@ -10,9 +10,10 @@ from fleet import leases
 from fleet.leases import Lease
 from fleet.states import Wanted
 from tenants.models import Company
+from whatsapp.engine import device_store
 from whatsapp.engine.port import SendText
 from whatsapp.models import Session
-from whatsapp.services import outbound, reports
+from whatsapp.services import linking, outbound, reports
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
     if placement.wanted == Wanted.STOPPED:
         return False
     session = Session.objects.get(pk=lease.session_id)
+    if not placement.is_linked and (stored := device_store.stored_device(folder)):
+        # The phone had agreed, and the news of it was lost together with its host.
+        linking.record_device(company, session, placement, stored.jid)
     outbound.recover(company, session, folder)
     reports.record_start(company=company, lease=lease)
     return True

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from itertools import groupby
 from typing import Final
 
@@ -65,17 +66,21 @@ class _Batch:
     def __init__(self, company: Company, placement: Placement) -> None:
         self._company = company
         self._placement = placement
-        self._session: Session = Session.objects.select_related("account").get(pk=placement.pk)
         self._shown = _face(placement)
         self._account: Account | None = None
         self.stored = Stored(State(placement.state))
+
+    @cached_property
+    def _session(self) -> Session:
+        row: Session = Session.objects.select_related("account").get(pk=self._placement.pk)
+        return row
 
     def store(self, events: Sequence[port.EngineEvent]) -> None:
         for kind, run in groupby(events, key=type):
             self._store_run(kind, list(run))
         self.stored.state = State(self._placement.state)
         if _face(self._placement) != self._shown:
-            transitions.tell(self._company, self._session.pk)
+            transitions.tell(self._company, self._placement.pk)
 
     def _store_run(self, kind: type, run: list[port.EngineEvent]) -> None:
         """Messages, receipts and answers come in numbers and are stored in sets; the rest one by one."""
@@ -84,14 +89,22 @@ class _Batch:
             for event in run:
                 self._store_one(event)
         else:
-            together(self._company, self._session, self._locked_account(), run)
+            account = self._locked_account()
+            # Messages need no more of the session than its id.
+            together(self._company, Session(id=self._placement.pk, account=account), account, run)
             self.stored.finished |= {e.message_id for e in run if isinstance(e, port.SendFinished)}
 
     def _locked_account(self) -> Account:
         if self._account is None:
-            linking.attach_account(self._session, self._placement.device_jid)
-            self._account = inbound.lock_account(self._session)
+            account = inbound.lock_account_of(self._placement.pk)
+            is_attached = account and linking.is_of(account, self._placement.device_jid)
+            self._account = account if account and is_attached else self._attached_account()
         return self._account
+
+    def _attached_account(self) -> Account:
+        """Messages that come before the session is known to be connected."""
+        linking.attach_account(self._session, self._placement.device_jid)
+        return inbound.lock_account(self._session)
 
     def _store_one(self, event: port.EngineEvent) -> None:
         match event:
@@ -104,6 +117,8 @@ class _Batch:
                 self.move(Happening.PAIRED, Reason.FINISHING_LINK)
             case port.Connected():
                 linking.record_connected(self._company, self._session, self._placement, event)
+            case port.ProfileSeen(push_name=name):
+                linking.record_profile(self._company, self._session, name)
             case port.ConnectionLost():
                 self._connection_lost(event)
             case port.Ended():
@@ -146,8 +161,8 @@ class _Batch:
         transitions.record(self._placement, happening, reason, detail=detail, retry_in=retry_in)
 
     def _hide_challenge(self) -> None:
-        if transitions.forget_challenge(self._session.pk):
-            transitions.tell_challenge(self._company, self._session.pk)
+        if transitions.forget_challenge(self._placement.pk):
+            transitions.tell_challenge(self._company, self._placement.pk)
 
     def lose(self, reason: Reason, detail: str, retry_in: timedelta | None) -> None:
         self.move(Happening.CONNECTION_LOST, reason, detail=detail, retry_in=retry_in)
@@ -174,9 +189,13 @@ _TOGETHER: Final[dict[type, Callable[..., None]]] = {
 # -- what the worker itself sees ---------------------------------------------------------------------------------------
 @transaction.atomic
 def record_start(*, company: Company, lease: Lease) -> State:
-    """The owner begins to bring the session up."""
-    batch = _Batch(company, leases.hold(lease))
-    batch.move(Happening.STARTED, Reason.STARTING)
+    """The owner begins to bring the session up. What a former owner last said of it is no longer so."""
+    placement = leases.hold(lease)
+    batch = _Batch(company, placement)
+    if placement.state in (State.CONNECTED, State.PAIRING):
+        batch.lose(Reason.WORKER_SILENT, "taken over from a worker that is gone", None)
+    else:
+        batch.move(Happening.STARTED, Reason.STARTING)
     return batch.finish().state
 
 

@@ -129,8 +129,7 @@ def pause(*, company: Company, session_id: str, by: Actor) -> Session:
 def unlink(*, company: Company, session_id: str, by: Actor) -> Session:
     """Log the device out at WhatsApp and erase its keys. Chats and messages stay."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
-    wanted = Wanted.UNLINKED if session.placement.is_linked else Wanted.STOPPED
-    return _settle(company, session, wanted, by)
+    return _settle(company, session, Wanted.UNLINKED, by)
 
 
 @transaction.atomic
@@ -172,6 +171,9 @@ def _settle(company: Company, session: Session, wanted: Wanted, by: Actor) -> Se
 def _want(session: Session, wanted: Wanted, *, by: Actor) -> None:
     """Write the wish down and wake the owner. A wish to run also cuts a back-off short."""
     placement = Placement.objects.select_for_update().get(pk=session.pk)
+    if wanted == Wanted.UNLINKED and not placement.is_linked:
+        # Asked of the locked row: the phone may have unlinked it a moment ago.
+        wanted = Wanted.STOPPED
     if placement.wanted != wanted:
         transitions.note_person(session.pk, wanted=wanted, by_user=by.user_id)
     placement.wanted = wanted

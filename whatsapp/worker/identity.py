@@ -1,5 +1,6 @@
 """Which disk a worker is on, and which of the workers on it: names that only one living process can hold."""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -42,10 +43,11 @@ def take_identity(state_dir: Path) -> Identity:
 
 
 def _store_id(path: Path) -> str:
-    """Written once; the same for every worker that ever uses this folder."""
-    try:
-        with path.open("x") as file:
-            file.write(new_id())
-    except FileExistsError:
-        pass
+    """Written once, and never to be seen half written; the same for every worker that ever uses this folder."""
+    if not path.exists():
+        draft = path.with_name(f".store-id-{new_id()}")
+        draft.write_text(new_id())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
     return path.read_text().strip()

@@ -287,8 +287,19 @@ class Worker:
         async for batch in run.batches():
             for session_id, told in batch.items():
                 if (owned := self._owned.get(session_id)) and owned.host is run:
-                    await self._take(run, owned, told)
+                    await self._take_or_leave(run, owned, told)
         await self._host_ended(run)
+
+    async def _take_or_leave(self, run: HostRun, owned: Owned, told: list[port.Report]) -> None:
+        """What cannot be stored stops its own session and none of its neighbours; it is tried again with a new host."""
+        try:
+            await self._take(run, owned, told)
+        except Exception as error:
+            log.exception("session %s: what its host reported cannot be stored", owned.session_id)
+            await self._abandon(owned)
+            detail = f"cannot be stored: {type(error).__name__}"
+            await self._write(owned, reports.record_loss, reason=Reason.NOT_ANSWERING, detail=detail)
+            self._look_again(owned)
 
     async def _take(self, run: HostRun, owned: Owned, told: list[port.Report]) -> None:
         """Store what was reported; only then may the host forget it."""

@@ -19,7 +19,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def with_placement(self) -> "SessionQuerySet":
         """With all that a list shows, in one query."""
-        return self.select_related("placement__owner", "account", "created_by")
+        return self.select_related("placement__owner", "account")
 
 
 class Session(models.Model):

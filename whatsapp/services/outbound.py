@@ -55,6 +55,7 @@ def queue_text(
         chat=chat,
         session=session,
         from_me=True,
+        sender=None,
         sent_by_id=by.user_id,
         body=text,
         status=MessageStatus.QUEUED,
@@ -97,7 +98,6 @@ def chat_with(account: Account, phone: str) -> Chat:
 
 
 def _tell_queued(company: Company, session: Session, account: Account, row: Message) -> None:
-    row = Message.objects.select_related("chat__contact", "sent_by", "sender").get(pk=row.pk)
     payload = {
         "chat": shapes.chat(row.chat, session.pk, company.pk),
         "message": shapes.message(row, session.pk, company.pk, account.phone_number),

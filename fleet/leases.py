@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
@@ -87,8 +87,12 @@ def renew(worker: Worker) -> list[Placement]:
 
 
 def release(lease: Lease) -> None:
-    """Give the session back, so that it can be claimed again at once; harmless when it is already another's."""
-    Placement.objects.filter(_held(lease)).update(owner=None)
+    """Give the session back, so that it can be claimed again at once; harmless when it is already another's.
+
+    A session that was to be unlinked and is not linked is done: nobody has to claim it for that again.
+    """
+    is_done = When(wanted=Wanted.UNLINKED, device_jid="", then=Value(Wanted.STOPPED))
+    Placement.objects.filter(_held(lease)).update(owner=None, wanted=Case(is_done, default=F("wanted")))
 
 
 def retire(worker: Worker) -> None:

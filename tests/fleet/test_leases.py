@@ -128,6 +128,19 @@ def test_giving_back_what_another_owns_changes_nothing(acme: Company) -> None:
 
 
 @DB
+def test_a_session_that_is_unlinked_already_is_claimed_once_and_not_again(acme: Company) -> None:
+    wanted(acme, "a", wanted=Wanted.UNLINKED)
+    wanted(acme, "b", wanted=Wanted.UNLINKED, device_jid="1:1@s.whatsapp.net", store_id="disk")
+    first = worker()
+    leases.claim(first, limit=10)
+
+    for session_id in ("a", "b"):
+        leases.release(lease_of(session_id))
+
+    assert [placement.session_id for placement in leases.claim(first, limit=10)] == ["b"]
+
+
+@DB
 def test_a_retired_worker_owns_nothing(acme: Company) -> None:
     wanted(acme, "a")
     first = worker("one")

@@ -25,6 +25,14 @@ def test_nothing_but_a_start_brings_a_session_online_that_needs_a_person() -> No
             assert happening == Happening.STARTED
 
 
+@pytest.mark.parametrize("state", sorted(LIVE))
+def test_whatever_lives_can_be_settled_when_nobody_wants_it(state: State) -> None:
+    for happening in (Happening.PAUSED, Happening.PAIRING_ENDED):
+        after = next_state(state, happening)
+        assert after is not None
+        assert after not in LIVE
+
+
 def test_connected_is_said_only_after_the_engines_own_word() -> None:
     assert {happening for (_, happening), after in TRANSITIONS.items() if after == State.CONNECTED} == {
         Happening.CONNECTED

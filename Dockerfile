@@ -23,4 +23,5 @@ EXPOSE 3000
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "3000", \
      "--loop", "uvloop", "--http", "httptools", "--ws-per-message-deflate", "false", \
-     "--timeout-graceful-shutdown", "8", "--no-access-log", "--no-server-header"]
+     "--timeout-graceful-shutdown", "8", "--no-access-log", "--no-server-header", \
+     "--log-level", "warning"]

@@ -40,6 +40,8 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
         "loggers": {
             # Both say every request or job at INFO; ours say what matters.
             "uvicorn.access": {"level": "WARNING"},
+            # Wrong addresses are their callers' business.
+            "django.request": {"level": "ERROR"},
             "procrastinate": {"level": "WARNING"},
         },
     }

@@ -15,7 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/auth/", include("accounts.urls")),
     path("api/whatsapp/", include("whatsapp.api.urls")),
     re_path(r"^api/(?P<path>.*)$", failures.api_not_found),
-    # path("", include("whatsapp.pages.urls")),
+    path("", include("whatsapp.pages.urls")),
 ]
 
 handler400 = failures.bad_request

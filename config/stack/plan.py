@@ -87,7 +87,7 @@ def manage(*arguments: str) -> tuple[str, ...]:
 def web_command(number: int) -> tuple[str, ...]:
     address = ("--host", HOST, "--port", str(number))
     parts = ("--loop", "uvloop", "--http", "httptools", "--ws-per-message-deflate", "false")
-    manners = ("--timeout-graceful-shutdown", "8", "--no-access-log", "--no-server-header")
+    manners = ("--timeout-graceful-shutdown", "8", "--no-access-log", "--no-server-header", "--log-level", "warning")
     return (sys.executable, "-m", "uvicorn", "config.asgi:application", *address, *parts, *manners)
 
 

@@ -1,0 +1,262 @@
+/** A conversation: it grows at both ends, its ticks follow what WhatsApp says, and what is sent is there at once. */
+
+import { csrfToken, post } from "./forms.js";
+import { hear } from "./live.js";
+import { dayOf, dress } from "./moments.js";
+import { ask, draw, replace } from "./parts.js";
+
+/** More changes than this at once are one look at the newest page. */
+const MANY = 8;
+
+const room = document.getElementById("room");
+const bubbles = document.getElementById("bubbles");
+const scroll = document.getElementById("scroll");
+const toNew = document.getElementById("to-new");
+const compose = document.getElementById("compose");
+const isNewest = room?.dataset.page === "0";
+
+const waiting = new Set();
+let isLooking = false;
+let isStale = false;
+/** Resolves when everything that is being sent has its row: until then a new row may be ours. */
+let sending = Promise.resolve();
+
+markCurrentChat();
+document.getElementById("chats").addEventListener("shown", markCurrentChat);
+searchAsTyped();
+if (room) openRoom();
+
+function openRoom() {
+  separateDays();
+  toBottom();
+  bubbles.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-older]");
+    if (link) { event.preventDefault(); loadOlder(link); }
+  });
+  scroll.addEventListener("scroll", () => { if (isAtBottom()) toNew.hidden = true; });
+  toNew.addEventListener("click", toBottom);
+  if (isNewest) hear(changed);
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    if (isStale) lookAtNewest();
+    markRead();
+  });
+  if (compose) enableCompose();
+}
+
+// -- what happens ---------------------------------------------------------------------------------------------------
+function changed(topic, session, message) {
+  if (topic === "everything") { lookAtNewest(); return; }
+  if (session !== room.dataset.session) return;
+  if (message.type === "message.new" && message.chat.id === room.dataset.chat) lookAt(message.message.id);
+  if (message.type === "message.status" && message.chatId === room.dataset.chat) lookAt(message.id);
+}
+
+function lookAt(id) {
+  waiting.add(id);
+  if (!isLooking) lookAround();
+}
+
+async function lookAround() {
+  isLooking = true;
+  await sending;
+  while (waiting.size) {
+    const ids = [...waiting];
+    waiting.clear();
+    try {
+      if (ids.length > MANY) await lookAtNewest();
+      else for (const html of await Promise.all(ids.map((id) => ask(`${room.dataset.room}/messages/${id}`)))) show(draw(html));
+    } catch (error) {
+      console.debug(error);
+    }
+  }
+  isLooking = false;
+}
+
+/** For some readers to look is to have read, so nobody looks while the page is out of sight. */
+async function lookAtNewest() {
+  isStale = document.hidden;
+  if (isStale) return;
+  try {
+    await sending;
+    show(draw(await ask(`${room.dataset.room}?part=messages`)));
+  } catch (error) {
+    console.debug(error);
+  }
+}
+
+/** Each bubble in its place: the one it had, or the one that its time gives it. */
+function show(elements) {
+  const wasAtBottom = isAtBottom();
+  let hasNew = false;
+  for (const element of elements.filter((one) => one.matches(".bubble"))) {
+    const known = bubbleOf(element.dataset.key);
+    if (known) { replace(known, element); continue; }
+    dress(element);
+    insert(element);
+    hasNew = true;
+  }
+  separateDays();
+  if (wasAtBottom) toBottom(); else if (hasNew) toNew.hidden = false;
+  if (hasNew) markRead();
+}
+
+function bubbleOf(key) {
+  return bubbles.querySelector(`.bubble[data-key="${CSS.escape(key)}"]`);
+}
+
+/** Where its time puts it; drafts stay last. */
+function insert(element) {
+  const at = Date.parse(element.dataset.at);
+  const settled = [...bubbles.querySelectorAll(".bubble:not(.draft)")];
+  const before = settled.findLast((one) => Date.parse(one.dataset.at) <= at);
+  if (before) before.after(element);
+  else if (settled.length) settled[0].before(element);
+  else bubbles.prepend(element);
+}
+
+async function loadOlder(link) {
+  link.ariaBusy = "true";
+  try {
+    const older = draw(await ask(`${room.dataset.room}?part=messages&page=${link.dataset.older}`));
+    const height = scroll.scrollHeight, top = scroll.scrollTop;
+    const first = link.closest("li");
+    for (const element of older) {
+      if (element.matches(".bubble") && bubbleOf(element.dataset.key)) continue;
+      dress(element);
+      first.before(element);
+    }
+    first.remove();
+    separateDays();
+    scroll.scrollTop = top + scroll.scrollHeight - height;
+  } catch {
+    link.ariaBusy = "false";
+  }
+}
+
+function separateDays() {
+  for (const line of bubbles.querySelectorAll(".day")) line.remove();
+  let before = "";
+  for (const bubble of bubbles.querySelectorAll(".bubble[data-at]")) {
+    const { key, name } = dayOf(new Date(bubble.dataset.at), document.body.dataset);
+    if (key !== before) bubble.before(dayLine(name));
+    before = key;
+  }
+}
+
+function dayLine(name) {
+  const line = document.createElement("li");
+  line.className = "day";
+  const words = document.createElement("span");
+  words.textContent = name;
+  line.append(words);
+  return line;
+}
+
+function isAtBottom() {
+  return scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 90;
+}
+
+function toBottom() {
+  scroll.scrollTop = scroll.scrollHeight;
+  toNew.hidden = true;
+}
+
+/** Who reads has read, if the page says that this counts for them. */
+function markRead() {
+  if (!("marksRead" in room.dataset) || document.hidden) return;
+  post(`${room.dataset.room}/read`, form({})).catch((error) => console.debug(error));
+}
+
+function form(fields) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: csrfToken(), ...fields })) body.set(name, value);
+  return body;
+}
+
+// -- writing --------------------------------------------------------------------------------------------------------
+function enableCompose() {
+  const field = compose.elements.text;
+  field.addEventListener("input", () => fit(field));
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    compose.requestSubmit();
+  });
+  compose.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = field.value.trim();
+    if (!text) return;
+    field.value = "";
+    fit(field);
+    field.focus();
+    sendDraft(makeDraft(text), text);
+  });
+}
+
+function fit(field) {
+  field.style.height = "auto";
+  field.style.height = `${Math.min(field.scrollHeight + 2, 160)}px`;
+}
+
+function makeDraft(text) {
+  const draft = document.getElementById("draft").content.firstElementChild.cloneNode(true);
+  draft.querySelector(".bubble-text").textContent = text;
+  draft.querySelector("time").dateTime = draft.dataset.at = new Date().toISOString();
+  draft.querySelector(".again").addEventListener("click", () => sendDraft(draft, text));
+  dress(draft);
+  bubbles.append(draft);
+  separateDays();
+  toBottom();
+  return draft;
+}
+
+/** One after the other: what was written first leaves first. */
+function sendDraft(draft, text) {
+  fail(draft, "");
+  sending = sending.then(async () => {
+    try {
+      const { id, bubble } = await post(compose.action, form({ text }));
+      becomes(draft, id, draw(bubble)[0]);
+    } catch (error) {
+      fail(draft, error.message);
+    }
+  });
+}
+
+/** The draft becomes the real one, which may be here already. */
+function becomes(draft, id, bubble) {
+  if (bubbleOf(id)) { draft.remove(); separateDays(); return; }
+  dress(bubble);
+  draft.replaceWith(bubble);
+  separateDays();
+}
+
+function fail(draft, reason) {
+  draft.classList.toggle("failed", Boolean(reason));
+  const words = draft.querySelector(".bubble-problem");
+  words.textContent = reason;
+  words.hidden = draft.querySelector(".again").hidden = !reason;
+}
+
+// -- the list -------------------------------------------------------------------------------------------------------
+function markCurrentChat() {
+  for (const link of document.querySelectorAll("#chats a.chat")) {
+    if (new URL(link.href).pathname === location.pathname) link.setAttribute("aria-current", "page");
+  }
+}
+
+function searchAsTyped() {
+  const field = document.querySelector(".search input");
+  const list = document.getElementById("chats");
+  let pause = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => {
+      const address = new URL(list.dataset.part, location);
+      address.searchParams.set("q", field.value);
+      list.dataset.part = address.pathname + address.search;
+      list.dispatchEvent(new CustomEvent("stale"));
+    }, 250);
+  });
+}

@@ -1,0 +1,115 @@
+/**
+ * The live connection: one socket a page. What comes through it says that something has changed and not how it is
+ * now: whoever hears it asks the server again. While the socket is down, everybody is told to ask every few seconds.
+ */
+
+const PATIENCE = 30_000;
+const POLL = 5_000;
+const PING = 25_000;
+/** A socket that is down for less is not worth a word. */
+const GRACE = 2_000;
+
+/** The part of the page that a message is about, by its type. */
+const TOPICS = {
+  "session.changed": "session", "session.created": "session", "session.challenge": "challenge",
+  "message.new": "chat", "chat.changed": "chat", "message.status": "message",
+  snapshot: "everything",
+};
+
+const listeners = new Set();
+let socket = null;
+let attempts = 0;
+let answered = 0;
+let retry = 0;
+let poll = 0;
+let grace = 0;
+
+/** Call `listener(topic, sessionId, message)` for every change; the topic "everything" is about all of them. */
+export function hear(listener) {
+  listeners.add(listener);
+}
+
+/** Connect, and stay so. */
+export function stayConnected() {
+  connect();
+  setInterval(ping, PING);
+  addEventListener("online", connectNow);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !isOpen()) { connectNow(); tell("everything"); }
+  });
+}
+
+function isOpen() {
+  return socket?.readyState === WebSocket.OPEN;
+}
+
+function connectNow() {
+  if (isOpen() || socket?.readyState === WebSocket.CONNECTING) return;
+  attempts = 0;
+  connect();
+}
+
+function connect() {
+  clearTimeout(retry);
+  const mine = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/whatsapp/`);
+  socket = mine;
+  mine.addEventListener("message", (event) => receive(JSON.parse(event.data)));
+  mine.addEventListener("close", () => { if (socket === mine) lost(); });
+}
+
+function receive(message) {
+  answered = Date.now();
+  if (message.type === "snapshot") isUp();
+  const topic = TOPICS[message.type];
+  if (topic) tell(topic, sessionOf(message), message);
+}
+
+function sessionOf(message) {
+  return message.session?.id ?? message.challenge?.sessionId ?? message.chat?.sessionId ?? message.sessionId ?? "";
+}
+
+function tell(topic, session = "", message = {}) {
+  for (const listener of listeners) listener(topic, session, message);
+}
+
+function isUp() {
+  attempts = 0;
+  clearTimeout(grace);
+  clearInterval(poll);
+  grace = poll = 0;
+  note("");
+}
+
+/** Try again, each time later, and never all pages at the same moment. */
+function lost() {
+  const pause = Math.min(PATIENCE, 500 * 2 ** attempts) * (0.7 + Math.random() * 0.6);
+  attempts += 1;
+  retry = setTimeout(connect, pause);
+  grace ||= setTimeout(goWithout, GRACE);
+}
+
+function goWithout() {
+  note(document.body.dataset.liveDown);
+  const ask = () => { if (!document.hidden) tell("everything"); };
+  ask();
+  poll ||= setInterval(ask, POLL);
+}
+
+/** A connection can be gone without anybody saying so. */
+function ping() {
+  if (!isOpen()) return;
+  const mine = socket, asked = Date.now();
+  mine.send('{"type": "ping"}');
+  setTimeout(() => {
+    if (socket !== mine || answered >= asked) return;
+    mine.close();
+    socket = null;
+    lost();
+  }, 10_000);
+}
+
+function note(text) {
+  const line = document.getElementById("live-note");
+  line.hidden = !text;
+  line.textContent = text;
+}

@@ -1,0 +1,18 @@
+/** What every page runs. */
+
+import { enhanceForms } from "./forms.js";
+import { stayConnected } from "./live.js";
+import { dress, keepCounting } from "./moments.js";
+import { followParts, refreshParts, remember } from "./parts.js";
+
+// Before times are written: what the server drew is compared with what it draws later.
+remember(document.querySelectorAll("[data-key]"));
+followParts();
+dress(document);
+keepCounting();
+enhanceForms(refreshParts);
+if (document.querySelector("[data-part]")) stayConnected();
+
+// A page that is there to start something presses its own button, once.
+const eager = document.querySelector("[data-press]");
+if (eager) document.querySelector(eager.dataset.press)?.click();

@@ -1,0 +1,119 @@
+"""What `python -m tests.screenshots` runs: each page as a desktop and as a phone sees it, light and dark.
+
+Over the real worker and the local WhatsApp, like the tests; no test itself, hence the name.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from accounts.permissions import Rights
+from sandbox.world.phone import Phone
+from tests.browser import DESKTOP, PHONE, Browsers
+from tests.people import Person
+from tests.whatsapp.harbour import Harbour
+from whatsapp.models import Chat, Message
+from whatsapp.services import access, outbound
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+LOOKS: Final = (
+    ("desktop", DESKTOP, "light"),
+    ("desktop", DESKTOP, "dark"),
+    ("phone", PHONE, "light"),
+    ("phone", PHONE, "dark"),
+)
+TALK: Final = (
+    ("in", "Good morning! Do you have a table for four on Saturday?"),
+    ("out", "Good morning, yes: at seven or at half past eight. Which one suits you?"),
+    ("in", "Half past eight is perfect.\nIs the terrace open?"),
+    ("out", "It is, if the wind allows. I have put you down for the terrace."),
+)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pictures(harbour: Harbour, browsers: Browsers, acme_admin: Person, acme_manager: Person) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    User.objects.filter(pk=acme_admin.user.pk).update(first_name="Anna", last_name="Berg")
+    shop, guests = harbour.phone("Harbour Café"), [harbour.phone(name) for name in ("Bob", "Chen Wei", "Мария")]
+    session_id = harbour.linked(shop, "Front desk")
+    harbour.run(
+        access.grant,
+        company=harbour.company,
+        session_id=session_id,
+        manager_id=acme_manager.user.pk,
+        rights=Rights(can_read=True, can_write=True),
+        by=acme_admin.actor,
+    )
+    waiting = harbour.new_session("Back office")
+    harbour.qr(waiting)
+    chat_id = talk(harbour, session_id, shop, guests, acme_admin)
+    harbour.run(spread_over_the_morning)
+    pages = {
+        "login": "/login",
+        "sessions": "/",
+        "link": f"/sessions/{waiting}/link",
+        "session": f"/sessions/{session_id}",
+        "chats": f"/sessions/{session_id}/chats",
+        "conversation": f"/sessions/{session_id}/chats/{chat_id}",
+    }
+    for device, size, scheme in LOOKS:
+        page = browsers.logged_in(acme_admin, size=size, color_scheme=scheme, reduced_motion="reduce")
+        for name, path in pages.items():
+            picture(browsers, page, name, path, device=device, scheme=scheme, size=size)
+
+
+def talk(harbour: Harbour, session_id: str, shop: Phone, guests: list[Phone], by: Person) -> str:
+    """A short conversation with the first guest, and a word of each other one; returns the first one's chat."""
+    first, *others = guests
+    for direction, text in TALK:
+        if direction == "in":
+            harbour.wa.send_text(first, shop, text)
+            harbour.received(text)
+        else:
+            harbour.becomes(answers(harbour, session_id, first, text, by), "delivered")
+    harbour.wa.read(first, [message.id for message in first.inbox][:1])
+    for guest, text in zip(others, ("Thank you, see you tomorrow", "Можно забронировать зал?"), strict=True):
+        harbour.wa.send_text(guest, shop, text)
+        harbour.received(text)
+    return harbour.run(Chat.objects.get, contact__phone_number=first.number).pk
+
+
+def answers(harbour: Harbour, session_id: str, to: Phone, text: str, by: Person) -> str:
+    row = harbour.run(
+        outbound.queue_text, company=harbour.company, session_id=session_id, text=text, phone=to.number, by=by.actor
+    )
+    return row.pk
+
+
+def spread_over_the_morning() -> None:
+    """Nobody talks as fast as a script."""
+    rows = list(Message.objects.order_by("id"))
+    for number, row in enumerate(reversed(rows)):
+        row.timestamp = timezone.now() - timedelta(minutes=4 + 7 * number)
+        row.is_read = "?" not in row.body or "terrace" in row.body
+        row.save()
+    for chat in Chat.objects.all():
+        chat.last_message_at = max(row.timestamp for row in rows if row.chat_id == chat.pk)
+        chat.unread_count = sum(row.chat_id == chat.pk and not row.is_read and not row.from_me for row in rows)
+        chat.save()
+
+
+def picture(
+    browsers: Browsers,
+    page: Page,
+    name: str,
+    path: str,
+    *,
+    device: str,
+    scheme: str,
+    size: tuple[int, int],
+) -> None:
+    shown = page if name != "login" else browsers.page(size=size, color_scheme=scheme)
+    shown.goto(path)
+    expect(shown.locator("main")).to_be_visible()
+    shown.screenshot(path=FOLDER / f"{name}-{device}-{scheme}.png", full_page=name in ("link", "session"))

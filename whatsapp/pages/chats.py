@@ -1,0 +1,202 @@
+"""Reading and answering: the list of chats, a conversation, and sending."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import Role
+from accounts.pages import PageRequest
+from accounts.permissions import Permission
+from whatsapp.errors import MessageNotFound, SendingDenied
+from whatsapp.models import Message, MessageStatus
+from whatsapp.pages.base import do, number, page, show, wants_json
+from whatsapp.pages.cards import card_of
+from whatsapp.pages.words import instead_of_text, mark_of, problem_of
+from whatsapp.services import access, chats, outbound
+from whatsapp.services.chats import ChatFilter
+
+#: Rows that a conversation or a list starts with, and grows by.
+STEP: Final = 50
+BUBBLE: Final = "pages/parts/bubble.html"
+PARTS: Final = {"list": "pages/parts/chat_list.html", "status": "pages/parts/chat_status.html"}
+
+form = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """A message as a conversation shows it."""
+
+    id: str
+    is_ours: bool
+    who: str
+    text: str
+    instead: str
+    at: datetime
+    status: str
+    mark: str
+    mark_text: str
+    problem: str
+    detail: str
+
+
+def bubble_of(row: Message, *, in_group: bool = False) -> Bubble:
+    """Needs the sender and the writer selected."""
+    mark, mark_text = mark_of(row.status) if row.from_me else ("", "")
+    return Bubble(
+        id=row.pk,
+        is_ours=row.from_me,
+        who=_who(row, in_group),
+        text=row.body,
+        instead=instead_of_text(row),
+        at=row.timestamp,
+        status=row.status,
+        mark=mark,
+        mark_text=mark_text,
+        problem=problem_of(row) if row.from_me else "",
+        detail=row.error_detail if row.from_me else "",
+    )
+
+
+def _who(row: Message, in_group: bool) -> str:
+    """Who of us wrote it; of contacts only in a group, where it is not plain from the chat."""
+    if row.sent_by:
+        return str(row.sent_by.full_name)
+    if row.from_me:
+        return gettext("On the phone") if _is_from_phone(row) else ""
+    return row.sender.label if row.sender and in_group else ""
+
+
+def _is_from_phone(row: Message) -> bool:
+    """What leaves through us waits in the queue first, and gets a secret on its way out of it."""
+    return row.secret is None and row.status != MessageStatus.QUEUED
+
+
+# -- the list --------------------------------------------------------------------------------------------------------
+@require_safe
+@page
+def overview(request: PageRequest, session_id: str) -> HttpResponse:
+    context = _around(request, session_id)
+    return show(request, "pages/chats.html", context, parts=PARTS)
+
+
+def _around(request: PageRequest, session_id: str) -> dict[str, Any]:
+    """What stands beside every conversation of the session: how it is connected, and its chats."""
+    by = request.caller.actor
+    session = chats.readable_session(session_id, by)
+    may = access.permissions_on(session_id, by)
+    return {
+        "card": card_of(session, may),
+        "may_write": Permission.CHAT_WRITE in may,
+        "marks_read": by.role == Role.MANAGER,
+        **_listed(request, session_id),
+    }
+
+
+def _listed(request: PageRequest, session_id: str) -> dict[str, Any]:
+    search, steps = request.GET.get("q", "").strip()[:80], number(request, "more", most=chats.MAX_LIMIT // STEP)
+    rows, whole = chats.list_chats(
+        session_id=session_id,
+        by=request.caller.actor,
+        limit=STEP * steps,
+        chat_filter=ChatFilter(include_groups=True, chat_type="all", search=search),
+    )
+    more = steps + 1 if whole.total > whole.limit and whole.limit < chats.MAX_LIMIT else 0
+    return {"rows": [row for row, _ in rows], "search": search, "more": more}
+
+
+# -- a conversation --------------------------------------------------------------------------------------------------
+@require_safe
+@page
+def conversation(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
+    """Page 1 is the newest. A manager who opens it has read it, as the service says."""
+    caller, at = request.caller, number(request, "page", most=100_000)
+    chat, rows, whole = chats.list_messages(
+        company=caller.company, session_id=session_id, chat_id=chat_id, by=caller.actor, number=at, limit=STEP
+    )
+    context: dict[str, Any] = {
+        "chat": chat,
+        "session_id": session_id,
+        "bubbles": [bubble_of(row, in_group=chat.is_group) for row in rows],
+        "older": at + 1 if at < whole.pages else 0,
+        "newer": at - 1,
+        "max_text": outbound.MAX_TEXT,
+    }
+    if request.GET.get("part") == "messages":
+        return show(request, "", context, parts={"messages": "pages/parts/messages.html"})
+    return show(request, "pages/conversation.html", {**_around(request, session_id), **context}, parts=PARTS)
+
+
+@require_safe
+@page
+def message(request: PageRequest, session_id: str, chat_id: str, message_id: str) -> HttpResponse:
+    """One bubble, for a script that heard of a change."""
+    caller = request.caller
+    row = outbound.find_message(message_id, session_id=session_id, by=caller.actor)
+    chat = chats.find_chat(chats.readable_session(session_id, caller.actor), chat_id)
+    if row.chat_id != chat.pk:
+        raise MessageNotFound
+    return render(request, BUBBLE, {"bubble": bubble_of(row, in_group=chat.is_group)})
+
+
+# -- writing and marking ---------------------------------------------------------------------------------------------
+@require_POST
+@page
+def send(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
+    """A script gets the bubble to put in the place of the one it has drawn already."""
+    caller, here = request.caller, reverse("chat", args=[session_id, chat_id])
+    text = request.POST.get("text", "")
+
+    def deed() -> Message:
+        return outbound.queue_text(
+            company=caller.company, session_id=session_id, chat_id=chat_id, text=text, by=caller.actor
+        )
+
+    if wants_json(request):
+        row = outbound.find_message(deed().pk, session_id=session_id, by=caller.actor)
+        bubble = render_to_string(BUBBLE, {"bubble": bubble_of(row)}, request)
+        return JsonResponse({"id": row.pk, "bubble": bubble})
+    return do(request, deed, to=here, back=here)
+
+
+@form
+@page
+def start(request: PageRequest, session_id: str) -> HttpResponse:
+    """The first message to a number; its chat is where to go on."""
+    caller = request.caller
+    session = access.find_session(session_id, by=caller.actor, needs=Permission.CHAT_WRITE, denied=SendingDenied)
+    phone, text = request.POST.get("phone", ""), request.POST.get("text", "")
+
+    def ask(error: str = "") -> HttpResponse:
+        context = {"session": session, "phone": phone, "text": text, "error": error, "max_text": outbound.MAX_TEXT}
+        parts = {"form": "pages/parts/new_chat.html"}
+        return show(request, "pages/new_chat.html", context, parts=parts, status=400 if error else 200)
+
+    if request.method != "POST":
+        return ask()
+    return do(
+        request,
+        lambda: outbound.queue_text(
+            company=caller.company, session_id=session_id, phone=phone, text=text, by=caller.actor
+        ),
+        to=lambda row: reverse("chat", args=[session_id, row.chat_id]),
+        again=ask,
+    )
+
+
+@require_POST
+@page
+def read(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
+    caller = request.caller
+    return do(
+        request,
+        lambda: chats.mark_read(company=caller.company, session_id=session_id, chat_id=chat_id, by=caller.actor),
+        to=reverse("chat", args=[session_id, chat_id]),
+    )

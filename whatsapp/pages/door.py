@@ -1,0 +1,111 @@
+"""Coming in and going out: log in, log out, choose the company and the language."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login as remember
+from django.contrib.auth import logout
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.callers import operator_actor
+from accounts.errors import CompanyNotNamed
+from accounts.models import Membership, User
+from accounts.pages import COMPANY_KEY
+from accounts.services import login, people
+from tenants.errors import CompanyInactive
+from wharf.errors import Kind, WharfError
+from wharf.meanings import meaning, say
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def log_in(request: HttpRequest) -> HttpResponse:
+    """The same service as the API's log-in, so guesses are counted together and answered alike."""
+    if request.method != "POST":
+        return redirect(_next(request)) if request.user.is_authenticated else _form(request)
+    try:
+        _enter(request, email=request.POST.get("email", ""), password=request.POST.get("password", ""))
+    except WharfError as error:
+        return _form(request, error)
+    return redirect(_next(request))
+
+
+def _enter(request: HttpRequest, *, email: str, password: str) -> None:
+    if "\x00" in email + password:
+        email = ""
+    user = login.authenticate(email=email, password=password, address=request.META.get("REMOTE_ADDR", ""))
+    company_id = _company_to_start_in(request, user)
+    remember(request, user)
+    if company_id:
+        request.session[COMPANY_KEY] = company_id
+    if not request.POST.get("stay"):
+        request.session.set_expiry(0)
+
+
+def _company_to_start_in(request: HttpRequest, user: User) -> str:
+    """Empty for an operator of no company, who gets a hint instead of a page."""
+    try:
+        company = login.find_caller_in(user, "", getattr(request, "host_company", None)).company
+    except CompanyNotNamed:
+        return ""
+    return str(company.pk)
+
+
+def _form(request: HttpRequest, error: WharfError | None = None) -> HttpResponse:
+    status = meaning(error).http_status if error else 200
+    # 401 would promise a way of logging in that browsers know; and it is the same page again.
+    status = 200 if error and error.kind == Kind.UNAUTHENTICATED else status
+    context: dict[str, Any] = {
+        "error": say(error) if error else "",
+        "email": request.POST.get("email", ""),
+        "next": request.POST.get("next") or request.GET.get("next", ""),
+        "is_suspended": isinstance(error, CompanyInactive),
+    }
+    response = render(request, "pages/login.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _next(request: HttpRequest) -> str:
+    """Where they wanted to go; only on this very host."""
+    wanted = request.POST.get("next") or request.GET.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if is_ours else settings.LOGIN_REDIRECT_URL
+
+
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect(settings.LOGOUT_REDIRECT_URL)
+
+
+@require_POST
+def choose_company(request: HttpRequest) -> HttpResponse:
+    """For people who work in several. A company of others is as unknown as one that is not there."""
+    company_id = request.POST.get("company", "").replace("\x00", "")
+    user_id = request.user.pk if request.user.is_authenticated else None
+    rows = Membership.objects.filter(user=user_id, company=company_id, company__is_active=True)
+    host_company = getattr(request, "host_company", None)
+    if not rows.exists() or (host_company is not None and host_company.pk != company_id):
+        raise Http404
+    request.session[COMPANY_KEY] = company_id
+    return redirect(settings.LOGIN_REDIRECT_URL)
+
+
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Kept with the person, and in a cookie for the pages before the log-in."""
+    language = request.POST.get("language", "")
+    if language not in dict(settings.LANGUAGES):
+        raise Http404
+    if isinstance(request.user, User):
+        people.change_person(user=request.user, by=operator_actor(request.user), language=language)
+    translation.activate(language)
+    response: HttpResponseRedirect = redirect(_next(request))
+    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=365 * 24 * 3600, samesite="Lax")
+    return response

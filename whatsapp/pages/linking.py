@@ -1,0 +1,105 @@
+"""Linking a number: where it stands, for a page that follows it live."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.pages import PageRequest
+from fleet.models import Placement
+from fleet.reasons import Reason
+from fleet.states import LIVE, State, Wanted
+from whatsapp import phones, qr
+from whatsapp.models import Session
+from whatsapp.pages.base import do, page, show
+from whatsapp.pages.cards import card_of
+from whatsapp.pages.words import reason_text
+from whatsapp.services import access, sessions
+
+#: Nothing has gone wrong: codes just have not been asked for.
+_UNTRIED = frozenset({Reason.NONE, Reason.NEVER_LINKED, Reason.PAIRING_CANCELLED, Reason.UNLINKED})
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What is on show. `qr_text` is for the sandbox's phones, which have no camera."""
+
+    picture: SafeString | None
+    qr_text: str
+    qr_expires_at: datetime | None
+    code: str
+    code_expires_at: datetime | None
+    code_phone: str
+    code_error: str
+    is_code_asked: bool
+    is_code_expired: bool
+
+
+def challenge_of(row: Session) -> Challenge:
+    text, code = row.current_qr, row.current_code
+    asked = bool(row.pairing_phone)
+    return Challenge(
+        picture=mark_safe(qr.svg(text)) if text else None,  # noqa: S308  # our own drawing
+        qr_text=text,
+        qr_expires_at=row.qr_expires_at if text else None,
+        code=code,
+        code_expires_at=row.pairing_code_expires_at if code else None,
+        code_phone=phones.shown(row.pairing_phone),
+        code_error=row.pairing_error,
+        is_code_asked=asked and not (row.pairing_code or row.pairing_error),
+        is_code_expired=asked and bool(row.pairing_code) and not code,
+    )
+
+
+def phase_of(placement: Placement) -> str:
+    """Where the link stands: connected, finishing, linked (and offline), leaving, codes, ended or idle."""
+    if placement.wanted == Wanted.UNLINKED:
+        return "leaving"
+    if placement.is_linked:
+        return _linked_phase(placement)
+    if placement.wanted == Wanted.RUNNING or (placement.state in LIVE and placement.reason == Reason.FINISHING_LINK):
+        return "codes"
+    return "idle" if Reason(placement.reason) in _UNTRIED else "ended"
+
+
+def _linked_phase(placement: Placement) -> str:
+    if placement.shown_state == State.CONNECTED:
+        return "connected"
+    return "finishing" if placement.wanted == Wanted.RUNNING else "linked"
+
+
+@require_safe
+@page
+def link(request: PageRequest, session_id: str) -> HttpResponse:
+    """The page itself changes nothing; where nothing runs yet, its script presses the start button once."""
+    by = request.caller.actor
+    session = access.find_session(session_id, by=by, needs=access.LINK)
+    phase = phase_of(session.placement)
+    context = {
+        "card": card_of(session, access.permissions_on(session_id, by)),
+        "phase": phase,
+        "challenge": challenge_of(session),
+        "reason": reason_text(session.placement.shown_reason),
+        "is_getting_ready": session.placement.state != State.PAIRING,
+        "sandbox_url": settings.SANDBOX_URL,
+        "starts_by_itself": phase in ("idle", "ended"),
+    }
+    return show(request, "pages/link.html", context, parts={"link": "pages/parts/link.html"})
+
+
+@require_POST
+@page
+def code(request: PageRequest, session_id: str) -> HttpResponse:
+    caller, here = request.caller, reverse("link", args=[session_id])
+    return do(
+        request,
+        lambda: sessions.request_code(
+            company=caller.company, session_id=session_id, phone=request.POST.get("phone", ""), by=caller.actor
+        ),
+        to=here,
+        back=here,
+    )

@@ -1,0 +1,33 @@
+"""The pages' addresses. A session's own page is the root of everything about it."""
+
+from django.urls import path
+
+from whatsapp.pages import chats, door, linking, sessions
+
+_SESSION = "sessions/<str:session_id>"
+_CHAT = f"{_SESSION}/chats/<str:chat_id>"
+
+urlpatterns = [
+    path("login", door.log_in, name="login"),
+    path("logout", door.log_out, name="logout"),
+    path("company", door.choose_company, name="company"),
+    path("language", door.choose_language, name="language"),
+    path("", sessions.overview, name="sessions"),
+    path("sessions/new", sessions.create, name="new-session"),
+    path(_SESSION, sessions.detail, name="session"),
+    path(f"{_SESSION}/start", sessions.start, name="start"),
+    path(f"{_SESSION}/pause", sessions.pause, name="pause"),
+    path(f"{_SESSION}/unlink", sessions.unlink, name="unlink"),
+    path(f"{_SESSION}/archive", sessions.archive, name="archive"),
+    path(f"{_SESSION}/rename", sessions.rename, name="rename"),
+    path(f"{_SESSION}/access", sessions.grant, name="grant"),
+    path(f"{_SESSION}/access/<str:manager_id>/revoke", sessions.revoke, name="revoke"),
+    path(f"{_SESSION}/link", linking.link, name="link"),
+    path(f"{_SESSION}/link/code", linking.code, name="code"),
+    path(f"{_SESSION}/chats", chats.overview, name="chats"),
+    path(f"{_SESSION}/chats/new", chats.start, name="new-chat"),
+    path(_CHAT, chats.conversation, name="chat"),
+    path(f"{_CHAT}/send", chats.send, name="send"),
+    path(f"{_CHAT}/read", chats.read, name="read"),
+    path(f"{_CHAT}/messages/<str:message_id>", chats.message, name="message"),
+]

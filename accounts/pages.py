@@ -2,22 +2,37 @@
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Concatenate, Final, ParamSpec
 
 from django.conf import settings
-from django.contrib.auth import logout
+from django.contrib.auth import get_user
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 
 from accounts.callers import Caller, caller_for_session
+from accounts.models import User
 from tenants.context import run_in
-from wharf.errors import WharfError
+from tenants.models import Company
+from wharf.errors import NotAuthenticated
 
 #: Where the log-in session keeps the company that its owner works for now.
 COMPANY_KEY: Final = "company"
 
 P = ParamSpec("P")
+
+
+def caller_of_log_in(session_key: str, host_company: Company | None) -> Caller:
+    """Who is logged in with this session now, for connections that outlive a request.
+
+    The session is read again: logging out and a new password count at once. Raises NotAuthenticated, CompanyInactive.
+    """
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = get_user(request)
+    if not isinstance(user, User):
+        raise NotAuthenticated
+    return caller_for_session(user, request.session.get(COMPANY_KEY), host_company)
 
 
 class PageRequest(HttpRequest):
@@ -32,21 +47,16 @@ Page = Callable[Concatenate[PageRequest, P], HttpResponse]
 def company_page(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     """Run `page` inside the company of whoever is logged in; everybody else is sent to log in.
 
-    The page must return a finished answer (`render`, not a template response): the company is left after it.
+    The page must return a finished answer (`render`, not a template response): the company is left after it. Raises
+    NotAuthenticated or CompanyInactive for an account without a company, or in one that is suspended.
     """
 
     @wraps(page)
     def view(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
-        try:
-            caller = caller_for_session(
-                request.user, request.session.get(COMPANY_KEY), getattr(request, "host_company", None)
-            )
-        except WharfError:
-            # An account without a company, or in one that is suspended: there is nothing to show.
-            logout(request)
-            return redirect(settings.LOGIN_URL)
+        company_id = request.session.get(COMPANY_KEY)
+        caller = caller_for_session(request.user, company_id, getattr(request, "host_company", None))
         request.caller = caller  # type: ignore[attr-defined]
         return run_in(caller.company, page, request, *args, **kwargs)  # type: ignore[arg-type]
 

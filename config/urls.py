@@ -10,7 +10,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("admin/", admin.site.urls),
-    path("api-docs", SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="api_docs.html")),
+    path(
+        "api-docs",
+        # Asked for its OPTIONS, it would look for a template that it does not have.
+        SpectacularSwaggerSplitView.as_view(
+            url_name="schema", template_name="api_docs.html", http_method_names=["get", "head"]
+        ),
+    ),
     path("api-docs/schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path("api/auth/", include("accounts.urls")),
     path("api/whatsapp/", include("whatsapp.api.urls")),

@@ -45,6 +45,14 @@ def pytest_configure() -> None:
     settings.PLATFORM_HOSTS = [*settings.PLATFORM_HOSTS, "testserver"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a company asks for the test database: pytest-django looks at marks and its own fixtures alone,
+    and would otherwise leave a run of nothing but such tests on the real one."""
+    for item in items:
+        if {"acme", "globex", "operator"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.django_db, append=False) if not item.get_closest_marker("django_db") else None
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """pytest-django's database, with the template, acme and globex in it."""

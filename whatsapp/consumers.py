@@ -16,8 +16,8 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 
-from accounts.callers import Caller, caller_for_session
-from accounts.pages import COMPANY_KEY
+from accounts.callers import Caller
+from accounts.pages import caller_of_log_in
 from accounts.tokens import caller_for_token, expiry_of
 from tenants.context import arun_in, arun_in_public
 from wharf.errors import NotAuthenticated, WharfError
@@ -65,7 +65,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
             return caller_for_token(self._token, scope["host_company"])
         if not self._has_session():
             raise NotAuthenticated
-        return caller_for_session(scope["user"], scope["session"].get(COMPANY_KEY), scope["host_company"])
+        return caller_of_log_in(scope["session"].session_key, scope["host_company"])
 
     async def _resync(self) -> None:
         """Listen first and look afterwards: what happens in between then comes after the snapshot."""

@@ -102,6 +102,11 @@ class CreationDenied(PermissionDenied):
 
 class ControlDenied(PermissionDenied):
     code = "session_control_denied"
+    text = sentence("Only administrators may control WhatsApp sessions")
+
+
+class DisconnectingDenied(ControlDenied):
+    code = "session_disconnecting_denied"
     text = sentence("Only administrators may disconnect WhatsApp sessions")
 
 

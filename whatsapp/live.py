@@ -18,8 +18,13 @@ HANDLER: Final = "live.event"
 
 
 def session_group(company: Company, session_id: str) -> str:
-    """State and messages of a session, for those who may see it."""
+    """The state of a session, for those who may see it."""
     return f"{company.schema_name}.session.{session_id}"
+
+
+def chats_group(company: Company, session_id: str) -> str:
+    """The messages of a session, for those who may read them."""
+    return f"{company.schema_name}.chats.{session_id}"
 
 
 def challenge_group(company: Company, session_id: str) -> str:

@@ -23,6 +23,8 @@ from tests.people import Person, make_person
 from whatsapp.models import ManagerAccess, Message, MessageStatus, Session
 from whatsapp.pages import words
 
+pytestmark = pytest.mark.django_db
+
 JSON = {"accept": "application/json"}
 
 #: Each page about one session, with what a manager needs to see it.
@@ -160,13 +162,17 @@ def test_an_operator_of_no_company_gets_a_hint_and_stays_logged_in(operator: Per
     assert client.get("/admin/").status_code == 200
 
 
-def test_with_a_suspended_company_there_is_nothing_to_see(desk: Desk, acme_admin: Person) -> None:
+def test_with_a_suspended_company_there_is_nothing_to_see_and_the_page_says_why(
+    desk: Desk, acme_admin: Person
+) -> None:
     client = at_browser(acme_admin)
     suspend_company(desk.company)
 
-    response = client.get("/")
+    response = client.get(desk.at())
 
-    assert (response.status_code, response["Location"]) == (302, "/login")
+    assert response.status_code == 403
+    assert "The company is not active" in content(response)
+    assert desk.session.name not in content(response)
 
 
 # -- coming in -------------------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django_tenants.utils import tenant_context
 from pytest_django import Settings
 
 from sandbox.thread import SandboxThread
 from sandbox.world.faults import Faults
 from tenants.models import Company
+from tests.whatsapp.desk import Desk
 from tests.whatsapp.harbour import Harbour
 from whatsapp import networks
 
@@ -33,3 +35,10 @@ def harbour(live_companies: None, acme: Company, on_sandbox: SandboxThread, tmp_
     """Acme on the sandbox, with a worker running."""
     with Harbour.open(acme, on_sandbox, tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def desk(acme: Company) -> Iterator[Desk]:
+    """A linked session of acme without an engine; the whole test is inside acme's schema."""
+    with tenant_context(acme):
+        yield Desk.open(acme)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.test import Client
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Membership
@@ -21,7 +22,7 @@ from tenants.context import arun_in
 from tenants.models import Company
 from tests.people import Person
 from tests.sockets import Socket
-from whatsapp import consumers
+from whatsapp import consumers, live
 from whatsapp.engine.port import ChallengeIssued
 from whatsapp.models import Session
 from whatsapp.services import access, linking, sessions, transitions
@@ -225,3 +226,32 @@ async def test_a_missing_live_layer_does_not_undo_what_was_written(acme: Company
         layer.group_send = original
 
     assert (await sync_to_async(Placement.objects.get)(pk=session_id)).state == "connecting"
+
+
+async def test_logging_out_ends_the_pages_connection(acme_admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "AUTH_SECONDS", 0.05)
+    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    client = Client()
+    await sync_to_async(client.force_login)(acme_admin.user)
+    cookie = f"sessionid={client.cookies['sessionid'].value}"
+
+    async with connected(origin="http://testserver", cookie=cookie) as socket:
+        assert (await socket.receive())["type"] == "snapshot"
+        await sync_to_async(client.logout)()
+
+        assert (await socket.receive())["code"] == "not_authenticated"
+        assert await socket.closed() == 4401
+
+
+async def test_who_may_not_read_hears_of_the_state_and_of_no_message(
+    acme: Company, acme_admin: Person, acme_manager: Person
+) -> None:
+    session_id = await new_session(acme, acme_admin, "Front desk")
+    await grant(acme, session_id, acme_manager, acme_admin, Rights(can_write=True))
+
+    async with connected() as socket:
+        await authenticated(socket, acme_manager)
+        await arun_in(acme, live.publish, live.chats_group(acme, session_id), "message.new", {"message": {}})
+        await arun_in(acme, _happen, acme, session_id)
+
+        assert (await socket.receive())["type"] == "session.changed"

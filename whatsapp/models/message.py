@@ -1,5 +1,6 @@
 """A message, ours or a contact's; never deleted with a session, and never in two rows."""
 
+from datetime import datetime
 from typing import ClassVar, Final
 
 from django.db import models
@@ -45,6 +46,12 @@ CLIMB: Final = (
 )
 
 
+def this_second() -> datetime:
+    """WhatsApp tells time in whole seconds. So do we: within one, the order of the ids decides, and an answer never
+    sorts before its question for having a fraction more or less."""
+    return timezone.now().replace(microsecond=0)
+
+
 class Message(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
@@ -60,7 +67,7 @@ class Message(models.Model):
     kind = models.CharField(max_length=16, default="text")
     body = models.TextField(blank=True)
     #: When it was said: WhatsApp's time, and ours until that is known.
-    timestamp = models.DateTimeField(default=timezone.now)
+    timestamp = models.DateTimeField(default=this_second)
     status = models.CharField(max_length=16, choices=MessageStatus.choices)
     #: Why it failed or is unconfirmed, as a stable code, and in WhatsApp's words.
     error_code = models.CharField(max_length=40, blank=True)

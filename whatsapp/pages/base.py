@@ -35,7 +35,11 @@ def page(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         _refuse_unstorable(request)
         if is_operator_of_no_company(request):
             return render(request, "pages/no_company.html")
-        response = guarded(request, *args, **kwargs)
+        try:
+            response = guarded(request, *args, **kwargs)
+        except WharfError as error:
+            # They are who they say, and there is nothing to show them here (any more).
+            response = render(request, "pages/no_company.html", {"reason": say(error)}, status=403)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

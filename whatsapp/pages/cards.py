@@ -1,19 +1,17 @@
 """Sessions as their cards show them: what each is called, how it is, and what its reader may do with it now."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Sum
 from django.utils.translation import gettext
 
-from accounts.permissions import Actor, Permission, permitted
+from accounts.permissions import Actor, Permission
 from fleet.models import Network, Placement
 from fleet.states import State, Wanted
 from whatsapp import phones
-from whatsapp.models import Chat, ManagerAccess, Session
+from whatsapp.models import Session
 from whatsapp.pages.words import Face, face_of
-from whatsapp.services import access
+from whatsapp.services import access, chats
 
 Permissions = frozenset[Permission]
 
@@ -51,21 +49,9 @@ class Card:
 def cards_for(by: Actor) -> list[Card]:
     """Everything that `by` may see, newest first, in a fixed number of queries."""
     rows: list[Session] = list(access.visible_sessions(by))
-    may = _permissions_on(rows, by)
-    unread = _unread(row for row in rows if Permission.CHAT_READ in may[row.pk])
+    may = access.permissions_by_session(by)
+    unread = chats.unread_by_account(row.account_id for row in rows if Permission.CHAT_READ in may[row.pk])
     return [card_of(row, may[row.pk], unread=unread.get(row.account_id or "", 0)) for row in rows]
-
-
-def _permissions_on(rows: Iterable[Session], by: Actor) -> dict[str, Permissions]:
-    grants = {row.session_id: row.rights for row in ManagerAccess.objects.filter(user_id=by.user_id)}
-    return {row.pk: permitted(by, grants.get(row.pk)) for row in rows}
-
-
-def _unread(rows: Iterable[Session]) -> dict[str, int]:
-    """Unread messages by account."""
-    accounts = {row.account_id for row in rows if row.account_id}
-    counted = Chat.objects.filter(account__in=accounts).values("account_id").annotate(total=Sum("unread_count"))
-    return dict(counted.values_list("account_id", "total")) if accounts else {}
 
 
 def card_of(row: Session, may: Permissions, *, unread: int = 0) -> Card:

@@ -1,10 +1,11 @@
 """Reading: the chats of a session's account, their messages by pages, and marking what was read."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from accounts.models import Role
 from accounts.permissions import Actor, Permission
@@ -106,3 +107,10 @@ def mark_read(*, company: Company, session_id: str, chat_id: str, by: Actor) -> 
     if marked:
         inbound.recount(company, session, chat)
     return marked, chat
+
+
+def unread_by_account(account_ids: Iterable[str | None]) -> dict[str, int]:
+    """How many messages nobody has read, for accounts whose chats the caller may read."""
+    known = {account_id for account_id in account_ids if account_id}
+    counted = Chat.objects.filter(account__in=known).values("account_id").annotate(total=Sum("unread_count"))
+    return dict(counted.values_list("account_id", "total")) if known else {}

@@ -173,7 +173,7 @@ def _tell_messages(company: Company, session: Session, account: Account, fresh: 
             "chat": shapes.chat(row.chat, session.pk, company.pk),
             "message": shapes.message(row, session.pk, company.pk, account.phone_number),
         }
-        live.publish(live.session_group(company, session.pk), "message.new", payload)
+        live.publish(live.chats_group(company, session.pk), "message.new", payload)
 
 
 # -- receipts ------------------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def tell_status(company: Company, session: Session, row: Message) -> None:
         "status": row.status,
         "errorCode": row.error_code or None,
     }
-    live.publish(live.session_group(company, session.pk), "message.status", payload)
+    live.publish(live.chats_group(company, session.pk), "message.status", payload)
 
 
 def _keep_early(account: Account, wa_ids: Iterable[str], status: MessageStatus) -> None:
@@ -253,4 +253,4 @@ def recount(company: Company, session: Session, chat: Chat) -> None:
     counted = Message.objects.filter(chat=chat, from_me=False, is_read=False).aggregate(n=Count("id"))
     chat.unread_count = counted["n"]
     chat.save(update_fields=["unread_count", "updated_at"])
-    live.publish(live.session_group(company, session.pk), "chat.changed", shapes.chat(chat, session.pk, company.pk))
+    live.publish(live.chats_group(company, session.pk), "chat.changed", shapes.chat(chat, session.pk, company.pk))

@@ -102,7 +102,7 @@ def _tell_queued(company: Company, session: Session, account: Account, row: Mess
         "chat": shapes.chat(row.chat, session.pk, company.pk),
         "message": shapes.message(row, session.pk, company.pk, account.phone_number),
     }
-    live.publish(live.session_group(company, session.pk), "message.new", payload)
+    live.publish(live.chats_group(company, session.pk), "message.new", payload)
 
 
 def find_message(message_id: str, *, session_id: str, by: Actor) -> Message:
@@ -197,7 +197,8 @@ def _acknowledged(company: Company, session: Session, account: Account, row: Mes
     proven = _drop_mirror(row, event.wa_id)
     row.wa_id = event.wa_id
     if event.at:
-        row.timestamp = max(datetime.fromtimestamp(event.at, UTC), row.created_at)
+        # WhatsApp's clock, as of everything else in the chat.
+        row.timestamp = datetime.fromtimestamp(event.at, UTC)
     inbound.climb_to(company, session, row, MessageStatus.SERVER_ACK, *proven)
     inbound.apply_early(company, session, row)
 

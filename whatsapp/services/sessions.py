@@ -19,6 +19,7 @@ from whatsapp.errors import (
     AlreadyLinked,
     ControlDenied,
     CreationDenied,
+    DisconnectingDenied,
     NameTooLong,
     SandboxNotAllowed,
     SessionLimitReached,
@@ -138,6 +139,7 @@ def disconnect(*, company: Company, session_id: str, by: Actor) -> Session:
 
     The device is logged out in the background, however long WhatsApp is out of reach; history stays.
     """
+    find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=DisconnectingDenied)
     session = unlink(company=company, session_id=session_id, by=by)
     Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
     transitions.tell(company, session.pk)

@@ -17,7 +17,8 @@ STATIC = {
     "layers": ("lint-imports",),
     "types": ("mypy", "."),
 }
-TESTS = ("python", "-m", "pytest")
+#: As many at once as there are cores; more than four would only wait for one another's processes.
+TESTS = ("python", "-m", "pytest", "-n", "auto", "--maxprocesses", "4")
 
 
 @dataclass(frozen=True)

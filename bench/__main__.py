@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench import processes
 from bench.floor import Bare
@@ -124,7 +124,7 @@ class Bench:
             sent[text] = time.time()
             self.customer.sends(to, text)
             time.sleep(max(0.0, STEADY_SECONDS / STEADY_MESSAGES - (time.monotonic() - began)))
-        return [eventually(lambda t=text: heard(t), what=text) - at for text, at in sent.items()]
+        return [eventually(partial(heard, text), what=text) - at for text, at in sent.items()]
 
     def burst(self) -> None:
         print(f"inbound, a burst of {BURST}", flush=True)
@@ -218,8 +218,8 @@ class Bench:
             self.figures.add(f"PSS of {kind}", sum(processes.pss_mb(pid) for pid in kinds[kind]), None, "MB")
 
     def _all_connected(self) -> bool:
-        rows: list[dict[str, Any]] = self.admin.get("/api/whatsapp/sessions")["data"]
-        return sum(row["state"] == "connected" for row in rows) == SESSIONS
+        states = [row["state"] for row in self.admin.get("/api/whatsapp/sessions")["data"]]
+        return states.count("connected") == SESSIONS
 
 
 def main() -> None:

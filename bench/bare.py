@@ -26,15 +26,15 @@ def main() -> None:
     trust_root(bytes.fromhex(os.environ["BENCH_ROOT_KEY"]))
     client = NewClient(f"{sys.argv[1]}/bare.db?_foreign_keys=on&_journal_mode=WAL&_synchronous=NORMAL&z=")
 
-    @client.qr
+    @client.qr  # type: ignore[untyped-decorator]  # ships no types
     def _qr(_client: Any, data: bytes) -> None:
         tell("qr", text=data.decode())
 
-    @client.event(ConnectedEv)
+    @client.event(ConnectedEv)  # type: ignore[untyped-decorator]  # ships no types
     def _connected(_client: Any, _event: Any) -> None:
         tell("connected")
 
-    @client.event(MessageEv)
+    @client.event(MessageEv)  # type: ignore[untyped-decorator]  # ships no types
     def _message(_client: Any, event: Any) -> None:
         if event.Message.conversation:
             tell("message", text=event.Message.conversation)

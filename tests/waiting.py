@@ -18,5 +18,5 @@ def eventually(look: Callable[[], T | None], *, within: float = PATIENCE, what: 
         if seen:
             return seen
         if time.monotonic() > deadline:
-            raise AssertionError(f"never came true within {within:.0f} s: {what or look.__name__}; last seen: {seen!r}")
+            raise AssertionError(f"never came true within {within:.0f} s: {what or look}; last seen: {seen!r}")
         time.sleep(0.02)

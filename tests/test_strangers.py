@@ -1,0 +1,628 @@
+"""Nobody sees or changes what is not theirs: every address, every method, every kind of stranger.
+
+The addresses are Django's own list. An address that the tables below do not know fails, so whoever adds one has to
+say here what strangers get. Each test checks the answer, that nothing of acme stands in it, and that acme's rows are
+as they were.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+from django_tenants.utils import tenant_context
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts.models import Role
+from accounts.permissions import SYSTEM, Rights
+from config.asgi import application
+from fleet.models import Placement
+from tenants.context import arun_in, run_in
+from tenants.models import Company
+from tests.people import Person, client_for, make_person
+from tests.sockets import Socket
+from tests.whatsapp.desk import Desk, text
+from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost
+from whatsapp.engine.port import Person as Party
+from whatsapp.models import Chat, ManagerAccess, Message, Session, Transition
+from whatsapp.routing import websocket_urlpatterns
+from whatsapp.services import access, sessions
+
+pytestmark = pytest.mark.django_db
+
+#: What must never be in an answer to a stranger.
+NUMBER: Final = "4915559990001"
+OTHER: Final = "4917770000001"
+EVERYTHING: Final = Rights(can_read=True, can_write=True, can_manage_chats=True)
+BOB: Final = Party(pn="4915559990002", lid="99000000009999", name="Bobwhoisacmes")
+SECRETS: Final = (NUMBER, BOB.pn, BOB.lid, BOB.name, "Acmesfrontdesk", "Acmesquestion", "Acmesprofile", "2@acmescode")
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+# -- the scene -------------------------------------------------------------------------------------------------------
+@dataclass
+class Scene:
+    """Acme has a linked session with a chat, and a manager with a grant. Strangers have sessions of their own."""
+
+    acme: Company
+    desk: Desk
+    ids: dict[str, str]
+    people: dict[str, Person]
+    #: Acme's ids inside a session that the stranger may use.
+    smuggled: dict[str, dict[str, str]]
+
+    def rows(self) -> list[object]:
+        """All that acme has and that somebody could have changed."""
+        return run_in(self.acme, _rows)
+
+    @classmethod
+    def set(cls, acme: Company, globex: Company) -> "Scene":
+        granted = make_person(acme, Role.MANAGER)
+        people = {
+            "globex admin": make_person(globex, Role.ADMIN),
+            "globex manager": make_person(globex, Role.MANAGER),
+            "ungranted manager": make_person(acme, Role.MANAGER),
+            "revoked manager": make_person(acme, Role.MANAGER),
+            "neighbour": make_person(acme, Role.MANAGER),
+        }
+        with tenant_context(acme):
+            desk, ids = _acmes(acme, granted, people["revoked manager"])
+        with tenant_context(globex):
+            smuggled = {"globex admin": ids | {"session_id": Desk.open(globex, OTHER, "Globexdesk").session_id}}
+        with tenant_context(acme):
+            smuggled["neighbour"] = ids | {"session_id": _neighbours(acme, people["neighbour"])}
+        return cls(acme, desk, ids, people, smuggled)
+
+
+def _neighbours(acme: Company, manager: Person) -> str:
+    """Another number of acme's, which the manager may use in every way."""
+    desk = Desk.open(acme, OTHER, "Nextdesk")
+    access.grant(company=acme, session_id=desk.session_id, manager_id=manager.user.pk, rights=EVERYTHING, by=SYSTEM)
+    return desk.session_id
+
+
+def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[str, str]]:
+    desk = Desk.open(acme, number=NUMBER, name="Acmesfrontdesk", profile="Acmesprofile")
+    desk.tell(text("Acmesquestion", peer=BOB))
+    # As if somebody had just looked at the code again.
+    Session.objects.update(qr="2@acmescode", qr_expires_at="2999-01-01T00:00Z")
+    sharing = {"company": acme, "session_id": desk.session_id, "by": SYSTEM}
+    for person in (granted, revoked):
+        access.grant(manager_id=person.user.pk, rights=EVERYTHING, **sharing)  # type: ignore[arg-type]
+    access.revoke(manager_id=revoked.user.pk, **sharing)  # type: ignore[arg-type]
+    message = Message.objects.get()
+    return desk, {
+        "session_id": desk.session_id,
+        "chat_id": message.chat_id,
+        "message_id": message.pk,
+        "manager_id": granted.user.pk,
+    }
+
+
+def _rows() -> list[object]:
+    models = (Session, Chat, Message, ManagerAccess, Transition)
+    rows: list[object] = [list(model.objects.order_by("pk").values()) for model in models]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT session_id, wanted, state, device_jid, work FROM fleet_placement "
+            "WHERE session_id IN (SELECT id FROM whatsapp_session) ORDER BY session_id"
+        )
+        return [*rows, cursor.fetchall()]
+
+
+@pytest.fixture
+def scene(acme: Company, globex: Company) -> Iterator[Scene]:
+    scene = Scene.set(acme, globex)
+    before = scene.rows()
+    yield scene
+    assert scene.rows() == before, "a stranger changed something of acme's"
+
+
+# -- the addresses ---------------------------------------------------------------------------------------------------
+def walk(patterns: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        address = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield address, pattern.callback
+        else:
+            yield from walk(pattern.url_patterns, address)
+
+
+ROUTES: Final = dict(walk(get_resolver().url_patterns))
+
+
+def filled(route: str, ids: dict[str, str]) -> str:
+    """The path that a route's pattern stands for."""
+    plain = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"<\1>", route).replace("^", "").replace("$", "").replace("\\Z", "")
+    return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: ids.get(found[1], "x"), plain)
+
+
+def api_methods(view: Any) -> set[str]:
+    return {name for name in METHODS if hasattr(view.cls, name.lower()) and name not in ("OPTIONS", "HEAD")}
+
+
+# -- the tables ------------------------------------------------------------------------------------------------------
+Statuses = dict[str, int]
+
+#: Foreign ids are unknown; a colleague without the right is told so.
+FOREIGN: Final[Statuses] = {
+    "globex admin": 404,
+    "globex manager": 404,
+    "ungranted manager": 403,
+    "revoked manager": 403,
+    "neighbour": 403,
+}
+#: Everybody gets their own, which is nothing of acme's.
+OWN: Final[Statuses] = dict.fromkeys(FOREIGN, 200)
+#: What admins do for their own company.
+ADMINS: Final[Statuses] = {**dict.fromkeys(FOREIGN, 403), "globex admin": 200}
+
+
+@dataclass(frozen=True)
+class Call:
+    """How to call it (values in braces are acme's ids), and what strangers who are known get."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    statuses: Statuses = field(default_factory=lambda: FOREIGN)
+
+    def filled(self, ids: dict[str, str]) -> dict[str, Any]:
+        return {name: value.format(**ids) if isinstance(value, str) else value for name, value in self.body.items()}
+
+
+TEXT: Final = {"message": "Hello", "phone": "+4915551112233"}
+_S: Final = "api/whatsapp/sessions/<str:session_id>"
+
+API: Final[dict[str, dict[str, Call]]] = {
+    "api/auth/me": {"GET": Call(statuses=OWN)},
+    "api/whatsapp/sessions": {"GET": Call(statuses=OWN), "POST": Call({"name": "Mine"}, ADMINS)},
+    _S: {"GET": Call(), "PATCH": Call({"name": "Stolen"})},
+    f"{_S}/start": {"POST": Call()},
+    f"{_S}/pause": {"POST": Call()},
+    f"{_S}/unlink": {"POST": Call()},
+    f"{_S}/archive": {"POST": Call()},
+    f"{_S}/disconnect": {"POST": Call()},
+    f"{_S}/qr": {"GET": Call()},
+    f"{_S}/pairing-code": {"GET": Call(), "POST": Call({"phoneNumber": "+4915551112233"})},
+    f"{_S}/transitions": {"GET": Call()},
+    f"{_S}/access": {"GET": Call(), "POST": Call({"managerId": "{manager_id}"})},
+    f"{_S}/access/<str:manager_id>": {"DELETE": Call()},
+    f"{_S}/messages": {"POST": Call(TEXT)},
+    f"{_S}/messages/<str:message_id>": {"GET": Call()},
+    f"{_S}/chats": {"GET": Call()},
+    f"{_S}/chats/<str:chat_id>/messages": {"GET": Call()},
+    f"{_S}/chats/<str:chat_id>/send": {"POST": Call(TEXT)},
+    f"{_S}/chats/<str:chat_id>/read": {"POST": Call()},
+}
+#: With a session of one's own and acme's ids inside it; the rest of the API then is one's own business.
+SMUGGLED: Final = {
+    f"{_S}/access": {"POST"},
+    f"{_S}/access/<str:manager_id>": {"DELETE"},
+    f"{_S}/messages/<str:message_id>": {"GET"},
+    f"{_S}/chats/<str:chat_id>/messages": {"GET"},
+    f"{_S}/chats/<str:chat_id>/send": {"POST"},
+    f"{_S}/chats/<str:chat_id>/read": {"POST"},
+}
+
+_P: Final = "sessions/<str:session_id>"
+_C: Final = f"{_P}/chats/<str:chat_id>"
+NEW: Final = {"name": "Mine"}
+
+PAGES: Final[dict[str, dict[str, Call]]] = {
+    "": {"GET": Call(statuses=OWN)},
+    "sessions/new": {"GET": Call(statuses=ADMINS), "POST": Call(NEW, {**ADMINS, "globex admin": 302})},
+    _P: {"GET": Call()},
+    f"{_P}/start": {"POST": Call()},
+    f"{_P}/pause": {"POST": Call()},
+    f"{_P}/unlink": {"GET": Call(), "POST": Call()},
+    f"{_P}/archive": {"GET": Call(), "POST": Call()},
+    f"{_P}/rename": {"GET": Call(), "POST": Call({"name": "Stolen"})},
+    f"{_P}/access": {"POST": Call({"manager": "{manager_id}", "managerId": "{manager_id}", "can_read": "on"})},
+    f"{_P}/access/<str:manager_id>/revoke": {"POST": Call()},
+    f"{_P}/link": {"GET": Call()},
+    f"{_P}/link/code": {"POST": Call({"phone": "+4915551112233"})},
+    f"{_P}/chats": {"GET": Call()},
+    f"{_P}/chats/new": {"GET": Call(), "POST": Call({**TEXT, "text": "Hello"})},
+    _C: {"GET": Call()},
+    f"{_C}/send": {"POST": Call({"text": "Hello"})},
+    f"{_C}/read": {"POST": Call()},
+    f"{_C}/messages/<str:message_id>": {"GET": Call()},
+}
+
+#: Whoever asks gets the same; nothing of any company is in it.
+PUBLIC: Final = {
+    "health/live",
+    "health/ready",
+    "api-docs",
+    "api-docs/schema",
+    "api/auth/login",
+    "^api/(?P<path>.*)$",
+    "login",
+    "logout",
+    "language",
+}
+#: Choosing a company that one is no member of.
+CHOOSE: Final = "company"
+ADMIN: Final = "admin/"
+#: Where the admin sends everybody else, and what it shows there.
+ADMINS_DOOR: Final = {"admin/login/", "admin/logout/"}
+
+
+def test_every_address_is_known_here() -> None:
+    known = {*API, *PAGES, *PUBLIC, CHOOSE}
+    found = {route for route in ROUTES if not route.startswith(ADMIN)}
+
+    assert found - known == set(), "say in the tables of this file what strangers get at these"
+    assert known - found == set(), "these addresses are no more"
+
+
+def test_every_method_of_the_api_is_known_here() -> None:
+    assert {route: api_methods(ROUTES[route]) for route in API} == {route: set(calls) for route, calls in API.items()}
+
+
+# -- asking ----------------------------------------------------------------------------------------------------------
+def check_tells_nothing(answer: Any, what: str) -> None:
+    """Not in the body, and not in a header."""
+    told = answer.content.decode() + str(sorted(answer.headers.items()))
+    assert not [secret for secret in SECRETS if secret in told], what
+    assert answer.status_code < 500, what
+
+
+def api_ask(client: APIClient, method: str, path: str, body: Any = None) -> Any:
+    return client.generic(method, path, **encoded(client, body)) if body else client.generic(method, path)
+
+
+def encoded(client: APIClient, body: Any) -> dict[str, Any]:
+    return {"data": json.dumps(body), "content_type": "application/json"}
+
+
+def expired(person: Person) -> APIClient:
+    token = AccessToken(person.token)  # type: ignore[arg-type]
+    token.set_exp(lifetime=-timedelta(seconds=1))
+    client = client_for()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
+
+
+def forged(person: Person) -> APIClient:
+    head, _, signature = person.token.split(".")
+    _, claims, _ = make_person(person.company, Role.ADMIN).token.split(".")
+    client = client_for()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {head}.{claims}.{signature}")
+    return client
+
+
+NOBODIES: Final[dict[str, Callable[[Person], APIClient]]] = {
+    "no token": lambda _: client_for(),
+    "expired token": expired,
+    "forged token": forged,
+}
+
+
+@pytest.mark.parametrize("nobody", NOBODIES)
+def test_the_api_answers_nobody_without_a_good_token(scene: Scene, nobody: str, acme: Company) -> None:
+    client = NOBODIES[nobody](make_person(acme, Role.ADMIN))
+    for route, calls in API.items():
+        for method in METHODS:
+            answer = api_ask(client, method, filled(route, scene.ids), calls.get(method, Call()).filled(scene.ids))
+            assert answer.status_code == 401, (method, route)
+            check_tells_nothing(answer, f"{method} {route}")
+
+
+@pytest.mark.parametrize("stranger", FOREIGN)
+def test_the_api_tells_strangers_nothing(scene: Scene, stranger: str) -> None:
+    client = client_for(scene.people[stranger])
+    for route, calls in API.items():
+        for method in METHODS:
+            call = calls.get(method)
+            answer = api_ask(client, method, filled(route, scene.ids), call.filled(scene.ids) if call else None)
+            what = f"{method} {route} as {stranger}: {answer.content!r}"
+            check_tells_nothing(answer, what)
+            assert answer.status_code in expected_of_api(calls, method, stranger), what
+
+
+def expected_of_api(calls: dict[str, Call], method: str, stranger: str) -> set[int]:
+    if method == "OPTIONS":
+        # What may be asked there at all; it is the same for every id.
+        return {200}
+    call = calls.get("GET" if method == "HEAD" else method)
+    return {call.statuses[stranger]} if call else {405}
+
+
+OWN_SESSIONS: Final = {"globex admin": ["Globexdesk"], "neighbour": ["Nextdesk"]}
+
+
+@pytest.mark.parametrize("stranger", sorted(set(FOREIGN) - set(OWN_SESSIONS)))
+def test_lists_are_empty_for_strangers(scene: Scene, stranger: str) -> None:
+    answer = client_for(scene.people[stranger]).get("/api/whatsapp/sessions").json()
+
+    assert answer["data"] == []
+
+
+@pytest.mark.parametrize("stranger", OWN_SESSIONS)
+def test_strangers_list_their_own_sessions_alone(scene: Scene, stranger: str) -> None:
+    answer = client_for(scene.people[stranger]).get("/api/whatsapp/sessions").json()
+
+    assert [row["name"] for row in answer["data"]] == OWN_SESSIONS[stranger]
+
+
+@pytest.mark.parametrize("stranger", OWN_SESSIONS)
+def test_acmes_ids_are_unknown_inside_ones_own_session(scene: Scene, stranger: str) -> None:
+    client, ids = client_for(scene.people[stranger]), scene.smuggled[stranger]
+    for route, methods in SMUGGLED.items():
+        for method in methods:
+            answer = api_ask(client, method, filled(route, ids), API[route][method].filled(scene.ids))
+            # Managers may share nothing, not even their own session.
+            expected = 403 if stranger == "neighbour" and "/access" in route else 404
+            assert answer.status_code == expected, (method, route, answer.content)
+            check_tells_nothing(answer, f"{method} {route}")
+
+
+def test_every_address_with_another_id_beside_the_sessions_is_smuggled_into() -> None:
+    inner = {route for route in API if set(re.findall(r":(\w+)>", route)) - {"session_id"}}
+
+    assert inner <= set(SMUGGLED)
+
+
+def test_whoever_may_is_told_all_of_it(scene: Scene, acme: Company) -> None:
+    """Or the tests above would prove nothing."""
+    client = client_for(make_person(acme, Role.ADMIN))
+    run_in(acme, Placement.objects.filter(pk=scene.ids["session_id"]).update, state="pairing")
+
+    told = "".join(client.get(filled(route, scene.ids)).content.decode() for route in API if "GET" in API[route])
+
+    assert [secret for secret in SECRETS if secret not in told] == []
+    run_in(acme, Placement.objects.filter(pk=scene.ids["session_id"]).update, state="connected")
+
+
+# -- pages -----------------------------------------------------------------------------------------------------------
+def visitor(person: Person | None, *, wants_json: bool = False) -> Client:
+    client = Client(headers={"accept": "application/json" if wants_json else "text/html"})
+    if person is not None:
+        client.force_login(person.user)
+    return client
+
+
+def logged_out(person: Person) -> Client:
+    """Still with the cookie of a session that has ended."""
+    client = visitor(person)
+    client.session.flush()
+    return client
+
+
+def of_no_company(person: Person) -> Client:
+    """Logged in, and then their membership was taken away."""
+    client = visitor(person)
+    assert person.membership is not None
+    person.membership.delete()
+    return client
+
+
+def page_ask(client: Client, method: str, path: str, call: Call | None, ids: dict[str, str]) -> Any:
+    send = getattr(client, method.lower())
+    return send(path, call.filled(ids)) if call and method == "POST" else send(path)
+
+
+STRAY_VISITORS: Final[dict[str, Callable[[Person], Client]]] = {
+    "no cookie": lambda _: visitor(None),
+    "ended session": logged_out,
+    "membership taken away": of_no_company,
+}
+LOG_IN: Final = (302, "/login")
+
+
+@pytest.mark.parametrize("nobody", STRAY_VISITORS)
+def test_pages_send_nobody_away_and_their_methods_are_known_here(scene: Scene, nobody: str, acme: Company) -> None:
+    client = STRAY_VISITORS[nobody](make_person(acme, Role.ADMIN))
+    for route, calls in PAGES.items():
+        answered = set()
+        for method in METHODS:
+            answer = page_ask(client, method, filled(route, scene.ids), calls.get(method), scene.ids)
+            check_tells_nothing(answer, f"{method} {route}")
+            if answer.status_code != 405:
+                answered.add(method)
+                sent = answer.status_code, answer.headers.get("Location", "").split("?")[0]
+                # Who belongs nowhere any more is still who they say.
+                assert sent == ((403, "") if nobody == "membership taken away" else LOG_IN), (method, route)
+        assert answered - {"HEAD"} == set(calls), route
+
+
+@pytest.mark.parametrize("stranger", FOREIGN)
+@pytest.mark.parametrize("wants_json", [False, True], ids=["browser", "script"])
+def test_pages_show_strangers_nothing(scene: Scene, stranger: str, wants_json: bool) -> None:
+    client = visitor(scene.people[stranger], wants_json=wants_json)
+    for route, calls in PAGES.items():
+        for method, call in calls.items():
+            answer = page_ask(client, method, filled(route, scene.ids), call, scene.ids)
+            what = f"{method} {route} as {stranger}"
+            expected = call.statuses[stranger]
+            # Scripts are told where to go instead of being sent there.
+            assert answer.status_code == (200 if wants_json and expected == 302 else expected), what
+            check_tells_nothing(answer, what)
+
+
+PARTS: Final = ("cards", "summary", "history", "link", "list", "status", "messages", "form")
+
+
+@pytest.mark.parametrize("stranger", FOREIGN)
+def test_parts_of_pages_are_kept_from_strangers_like_the_whole(scene: Scene, stranger: str) -> None:
+    client = visitor(scene.people[stranger])
+    for route, calls in PAGES.items():
+        if "GET" in calls:
+            for part in PARTS:
+                answer = client.get(filled(route, scene.ids), {"part": part})
+                assert answer.status_code == calls["GET"].statuses[stranger], (route, part)
+                check_tells_nothing(answer, f"{route}?part={part}")
+
+
+@pytest.mark.parametrize("stranger", OWN_SESSIONS)
+def test_pages_know_none_of_acmes_ids_inside_ones_own_session(scene: Scene, stranger: str) -> None:
+    client, ids = visitor(scene.people[stranger]), scene.smuggled[stranger]
+    inner = [route for route in PAGES if set(re.findall(r":(\w+)>", route)) - {"session_id"}]
+    assert inner
+    for route in inner:
+        for method, call in PAGES[route].items():
+            answer = page_ask(client, method, filled(route, ids), call, scene.ids)
+            expected = 403 if stranger == "neighbour" and "/access" in route else 404
+            assert answer.status_code == expected, (method, route)
+            check_tells_nothing(answer, route)
+
+
+@pytest.mark.parametrize("who", ["globex admin", "nobody"])
+def test_nobody_chooses_a_company_that_is_not_theirs(scene: Scene, who: str) -> None:
+    client = visitor(scene.people.get(who))
+
+    assert client.post("/company", {"company": scene.acme.pk}).status_code == 404
+    check_tells_nothing(client.get("/"), "the overview afterwards")
+
+
+# -- the admin -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("who", ["nobody", "acme admin", *FOREIGN])
+def test_the_admin_is_for_operators_alone(scene: Scene, acme: Company, who: str) -> None:
+    people = {**scene.people, "acme admin": make_person(acme, Role.ADMIN)}
+    # Whoever is staff without being an operator has no business there either.
+    if who != "nobody":
+        type(people[who].user).objects.filter(pk=people[who].user.pk).update(is_staff=True)
+    client = visitor(people.get(who))
+    routes = [route for route in ROUTES if route.startswith(ADMIN) and route not in ADMINS_DOOR]
+    assert len(routes) > 20
+    for route in routes:
+        for method in ("GET", "POST"):
+            answer = getattr(client, method.lower())(filled(route, {**scene.ids, "object_id": scene.ids["session_id"]}))
+            check_tells_nothing(answer, f"{method} {route} as {who}")
+            assert (answer.status_code, answer.headers.get("Location", "").split("?")[0]) == (302, "/admin/login/"), (
+                method,
+                route,
+            )
+
+
+# -- everybody's -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("who", ["nobody", *FOREIGN])
+def test_what_is_public_tells_nothing_of_acme(scene: Scene, who: str) -> None:
+    client = visitor(scene.people.get(who))
+    for route in (*PUBLIC, *ADMINS_DOOR):
+        for method in METHODS:
+            answer = getattr(client, method.lower())(filled(route, scene.ids))
+            check_tells_nothing(answer, f"{method} {route}")
+
+
+# -- sockets ---------------------------------------------------------------------------------------------------------
+LIVE: Final = "ws/whatsapp/"
+LIVE_DATA = pytest.mark.django_db(transaction=True)
+
+
+def stir(scene: Scene) -> None:
+    """Everything happens at acme that anybody there would hear of."""
+    scene.desk.tell(text("Acmesquestion again", peer=BOB), ConnectionLost(), ChallengeIssued("qr", "2@acmescode", 60))
+    scene.desk.tell(Connected(f"{NUMBER}:1@s.whatsapp.net"))
+    scene.desk.queue("Acmesquestion answered", phone=BOB.pn)
+    for name in ("Acmesfrontdesk 2", "Acmesfrontdesk"):
+        sessions.rename(company=scene.acme, session_id=scene.desk.session_id, name=name, by=SYSTEM)
+
+
+@pytest.fixture
+def noisy_scene(live_companies: tuple[Company, Company]) -> Scene:
+    return Scene.set(*live_companies)
+
+
+def test_every_socket_is_known_here() -> None:
+    assert {str(each.pattern) for each in websocket_urlpatterns} == {LIVE}
+
+
+@LIVE_DATA
+@pytest.mark.parametrize("with_cookie", [False, True], ids=["token", "cookie"])
+async def test_sockets_tell_strangers_nothing(noisy_scene: Scene, with_cookie: bool) -> None:
+    for stranger, person in noisy_scene.people.items():
+        socket = await opened(person, with_cookie)
+        snapshot = await socket.receive()
+        await arun_in(noisy_scene.acme, stir, noisy_scene)
+        assert await socket.is_silent(), stranger
+        names = [row["name"] for row in snapshot["sessions"]]
+        assert (snapshot["type"], names) == ("snapshot", OWN_SESSIONS.get(stranger, []))
+        assert not [secret for secret in SECRETS if secret in str(snapshot)], stranger
+        await socket.disconnect()
+
+
+@LIVE_DATA
+async def test_the_same_noise_is_heard_by_whoever_may(noisy_scene: Scene) -> None:
+    """Or the test above would prove nothing."""
+    socket = await opened(await sync_to_async(make_person)(noisy_scene.acme, Role.ADMIN), with_cookie=False)
+    heard = str(await socket.receive())
+    await arun_in(noisy_scene.acme, stir, noisy_scene)
+
+    while [secret for secret in SECRETS if secret not in heard]:
+        heard += str(await socket.receive())
+    await socket.disconnect()
+
+
+@LIVE_DATA
+async def test_whoever_may_write_but_not_read_hears_no_messages(noisy_scene: Scene) -> None:
+    person = noisy_scene.people["ungranted manager"]
+    rights = Rights(can_read=False, can_write=True)
+    given: dict[str, Any] = {
+        "session_id": noisy_scene.ids["session_id"],
+        "manager_id": person.user.pk,
+        "rights": rights,
+    }
+    await arun_in(noisy_scene.acme, access.grant, company=noisy_scene.acme, by=SYSTEM, **given)
+    socket = await opened(person, with_cookie=False)
+    assert (await socket.receive())["type"] == "snapshot"
+
+    await arun_in(noisy_scene.acme, stir, noisy_scene)
+    heard = [await socket.receive()]
+    while not await socket.is_silent():
+        heard.append(await socket.receive())
+
+    assert {message["type"] for message in heard} == {"session.challenge", "session.changed"}
+    await socket.disconnect()
+
+
+@LIVE_DATA
+@pytest.mark.parametrize("nobody", ["expired token", "forged token"])
+async def test_sockets_send_nobody_away(noisy_scene: Scene, nobody: str) -> None:
+    somebody = await sync_to_async(make_person)(noisy_scene.acme, Role.ADMIN)
+    token = await sync_to_async(lambda: token_of(NOBODIES[nobody](somebody)))()
+    socket = Socket(application, f"/{LIVE}")
+    assert await socket.connect() is None
+    await socket.send({"type": "auth", "token": token})
+
+    assert (await socket.receive())["code"] == "not_authenticated"
+    assert await socket.closed() == 4401
+
+
+@LIVE_DATA
+async def test_whoever_does_not_say_who_they_are_hears_nothing(noisy_scene: Scene) -> None:
+    socket = Socket(application, f"/{LIVE}")
+    assert await socket.connect() is None
+
+    await socket.send({"type": "snapshot"})
+    answer = await socket.receive()
+    await arun_in(noisy_scene.acme, stir, noisy_scene)
+
+    assert (answer["type"], answer["code"]) == ("error", "bad_message")
+    assert await socket.is_silent()
+    await socket.disconnect()
+
+
+async def opened(person: Person, with_cookie: bool) -> Socket:
+    cookie = await sync_to_async(lambda: visitor(person).cookies.output(header="", attrs=[]).strip())()
+    token = await sync_to_async(lambda: person.token)()
+    # A cookie is believed when the page is from here.
+    options = {"cookie": cookie, "origin": "http://testserver"} if with_cookie else {}
+    socket = Socket(application, f"/{LIVE}", **options)  # type: ignore[arg-type]
+    assert await socket.connect() is None
+    if not with_cookie:
+        await socket.send({"type": "auth", "token": token})
+    return socket
+
+
+def token_of(client: APIClient) -> str:
+    carried: Any = vars(client)["_credentials"]
+    return str(carried["HTTP_AUTHORIZATION"]).removeprefix("Bearer ")

@@ -10,7 +10,7 @@ _FAILURE: dict[str, Any] = {
     "description": "Every failure of the API.",
     "properties": {
         "success": {"type": "boolean", "enum": [False]},
-        "code": {"type": "string", "description": "Stable, for programs.", "examples": ["not_found"]},
+        "code": {"type": "string", "description": "Stable, for programs.", "example": "not_found"},
         "message": {"type": "string", "description": "For people, in their language."},
         "fields": {
             "type": "object",

@@ -162,9 +162,7 @@ def test_an_operator_of_no_company_gets_a_hint_and_stays_logged_in(operator: Per
     assert client.get("/admin/").status_code == 200
 
 
-def test_with_a_suspended_company_there_is_nothing_to_see_and_the_page_says_why(
-    desk: Desk, acme_admin: Person
-) -> None:
+def test_with_a_suspended_company_there_is_nothing_to_see_and_the_page_says_why(desk: Desk, acme_admin: Person) -> None:
     client = at_browser(acme_admin)
     suspend_company(desk.company)
 

@@ -1,7 +1,8 @@
 """Whatever goes wrong, the API answers in one shape and gives nothing away."""
 
 import logging
-from typing import Any
+import warnings
+from typing import Any, cast
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -9,6 +10,8 @@ from django.db import DataError, OperationalError
 from django.http import Http404
 from django.test import Client
 from django.urls import path
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
 from rest_framework.exceptions import Throttled
 
 from accounts.views import CompanyAPIView, CompanyRequest
@@ -258,3 +261,13 @@ def test_a_page_of_another_site_may_ask_with_a_token(db: None, client: Client) -
 def test_cookies_of_other_sites_are_never_asked_for(db: None, client: Client) -> None:
     assert "Access-Control-Allow-Credentials" not in client.get("/api/auth/me")
     assert "Access-Control-Allow-Origin" not in client.get("/health/live")
+
+
+def test_the_apis_description_is_valid_openapi_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        generator: Any = SchemaGenerator()
+        schema = generator.get_schema(request=None, public=True)
+
+    cast(Any, validate_schema)(schema)
+    assert {"/api/auth/login", "/api/whatsapp/sessions"} <= set(schema["paths"])

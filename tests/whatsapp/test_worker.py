@@ -340,3 +340,40 @@ def test_what_a_dead_worker_last_said_is_not_believed(harbour: Harbour) -> None:
 
     eventually(lambda: "connected>connecting:worker_silent" in harbour.history(session_id), what="it is taken back")
     harbour.shows(session_id, State.CONNECTED)
+
+
+def test_a_session_that_left_a_shared_host_comes_back_in_another(harbour: Harbour) -> None:
+    first, second, bob = harbour.phone("First"), harbour.phone("Second"), harbour.phone("Bob")
+    one, two = harbour.linked(first, "First"), harbour.linked(second, "Second")
+    harbour.restart_worker()
+    harbour.shows(one, State.CONNECTED)
+    harbour.shows(two, State.CONNECTED)
+    shared = harbour.worker.host_pids()[two]
+
+    harbour.do(sessions.pause, one)
+    harbour.shows(one, State.STOPPED, Reason.PAUSED)
+    harbour.do(sessions.start, one)
+    harbour.shows(one, State.CONNECTED)
+    harbour.wa.unlink(second, 1)
+    harbour.shows(two, State.UNPAIRED, Reason.LOGGED_OUT_ON_PHONE)
+    harbour.wa.send_text(bob, first, "Back again?")
+
+    harbour.received("Back again?")
+    assert harbour.worker.host_pids()[one] != shared
+
+
+def test_a_number_unlinked_from_a_shared_host_is_linked_again_beside_it(harbour: Harbour) -> None:
+    first, second = harbour.phone("First"), harbour.phone("Second")
+    one, two = harbour.linked(first, "First"), harbour.linked(second, "Second")
+    harbour.restart_worker()
+    harbour.shows(one, State.CONNECTED)
+    harbour.shows(two, State.CONNECTED)
+    shared = harbour.worker.host_pids()[two]
+
+    harbour.do(sessions.unlink, one)
+    harbour.shows(one, State.UNPAIRED, Reason.UNLINKED)
+    harbour.do(sessions.start, one)
+    harbour.wa.scan(first, harbour.qr(one))
+
+    harbour.shows(one, State.CONNECTED)
+    assert harbour.worker.host_pids()[two] == shared

@@ -1,0 +1,125 @@
+"""Frames between worker and host: what is sent arrives as it was, and what is no frame is refused."""
+
+import dataclasses
+import json
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engine.properties import STEADY
+from whatsapp.engine import port, wire
+
+TEXT = st.text(max_size=50)
+SECONDS = st.floats(allow_nan=False, allow_infinity=False)
+FOLDERS = st.just(Path("/state/sessions/01"))
+
+
+def of(cls: type, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Any instance; fields that the type alone does not describe are given."""
+    hints = typing.get_type_hints(cls)
+    plain = {str: TEXT, float: SECONDS, bytes: st.binary(max_size=40)}
+    names = [field.name for field in dataclasses.fields(cls)]
+    return st.builds(
+        cls, **{name: known.get(name, plain.get(hints[name], st.from_type(hints[name]))) for name in names}
+    )
+
+
+IDS = st.lists(TEXT, max_size=4).map(tuple)
+PERSONS = of(port.Person)
+PEOPLE = {"peer": PERSONS, "sender": PERSONS}
+COMMANDS = st.one_of(
+    of(port.SendText), of(port.RequestCode), of(port.MarkRead, wa_ids=IDS), of(port.Disconnect), of(port.Logout)
+)
+KINDS: dict[type, st.SearchStrategy[Any]] = {
+    port.ChallengeIssued: of(port.ChallengeIssued, kind=st.sampled_from(["qr", "code"])),
+    port.MessageReceived: of(port.MessageReceived, **PEOPLE),
+    port.MessageUnreadable: of(port.MessageUnreadable, **PEOPLE),
+    port.ReceiptReceived: of(port.ReceiptReceived, wa_ids=IDS, peer=PERSONS),
+    port.SendFinished: of(port.SendFinished, peer=PERSONS),
+    port.Ended: of(port.Ended, until_seconds=st.none() | SECONDS),
+}
+EVENTS = st.one_of(*(KINDS.get(kind, of(kind)) for kind in typing.get_args(port.EngineEvent)))
+BIRTHS = st.lists(of(port.SessionBirth, folder=FOLDERS), max_size=3).map(tuple)
+FRAMES = st.one_of(
+    of(wire.Birth, sessions=BIRTHS),
+    of(wire.Order, command=COMMANDS),
+    of(wire.Acknowledge),
+    of(wire.End),
+    of(port.Report, event=EVENTS),
+)
+
+
+@STEADY
+@given(FRAMES)
+def test_every_frame_arrives_as_it_was(frame: wire.Frame) -> None:
+    sent = wire.encode(frame)
+
+    length = wire.body_length(sent[: wire.HEADER])
+
+    assert length == len(sent) - wire.HEADER
+    assert wire.decode(sent[wire.HEADER :]) == frame
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"null",
+        b"[]",
+        b"7",
+        b"{}",
+        b'"End"',
+        b'{"@": "Nobody"}',
+        b'{"@": []}',
+        b'{"@": "EngineError"}',
+        b'{"@": "Person", "pn": "1"}',
+        b'{"@": "End", "now": true}',
+        b'{"@": "Acknowledge"}',
+        b'{"@": "Acknowledge", "session_id": 5, "seq": 1}',
+        b'{"@": "Acknowledge", "session_id": "a", "seq": "1"}',
+        b'{"@": "Acknowledge", "session_id": "a", "seq": true}',
+        b'{"@": "Acknowledge", "session_id": ["a"], "seq": 1}',
+        b'{"@": "Order", "session_id": "a", "command": {"@": "Nobody"}}',
+        b'{"@": "Order", "session_id": "a", "command": {"@": "SendText", "secret": "!"}}',
+        b'{"@": "Report", "session_id": "a", "event": {"@": "Ended", "ending": "for fun"}}',
+        b'{"@": "Birth", "sessions": [{"@": "SessionBirth", "session_id": "a", "folder": 5}]}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_frame_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # which one is of no interest
+        wire.decode(body)
+
+
+def named(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    names = st.sampled_from(["@", "session_id", "event", "command", "seq", "sessions"])
+    kinds = st.sampled_from(["End", "Order", "Report", "Birth", "Acknowledge", "Alive", "Ended"])
+    return st.dictionaries(names, inner).flatmap(lambda d: kinds.map(lambda kind: {**d, "@": kind}))
+
+
+@STEADY
+@given(st.recursive(st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner) | named(inner)))
+def test_whatever_comes_it_is_a_frame_or_refused(value: Any) -> None:
+    try:
+        frame = wire.decode(json.dumps(value).encode())
+    except ValueError:
+        return
+    assert isinstance(frame, wire.Frame)
+
+
+def test_a_frame_that_is_too_long_is_refused_before_it_is_read() -> None:
+    assert wire.body_length(wire.MAX_FRAME.to_bytes(4, "big")) == wire.MAX_FRAME
+    with pytest.raises(ValueError, match="bytes"):
+        wire.body_length((wire.MAX_FRAME + 1).to_bytes(4, "big"))
+
+
+def test_the_longest_message_fits_into_a_frame() -> None:
+    person = port.Person("1" * 20, "1" * 32, "\U0001f600" * 120)
+    longest = port.MessageReceived("A" * 64, 0.0, False, "g" * 64, person, person, "text", "\0" * 65_536)
+
+    assert len(wire.encode(port.Report("s", longest, seq=2**62))) < wire.MAX_FRAME

@@ -52,11 +52,12 @@ def rows(query: str) -> list[tuple[object, ...]]:
         return list(cursor.fetchall())
 
 
-def test_a_new_schema_equals_one_that_migrations_made(acme: Company) -> None:
+def test_a_new_schema_equals_one_that_migrations_made(db: None) -> None:
+    company = create_company(name="Fresh")
     execute('CREATE SCHEMA "by_migrations"')
     run_in_public(call_command, "migrate_schemas", schema_name="by_migrations", interactive=False, verbosity=0)
 
-    assert differences(acme.schema_name, "by_migrations") == []
+    assert differences(company.schema_name, "by_migrations") == []
 
 
 def test_everything_a_migration_may_make_is_copied_under_its_own_name(db: None) -> None:

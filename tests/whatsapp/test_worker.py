@@ -377,3 +377,18 @@ def test_a_number_unlinked_from_a_shared_host_is_linked_again_beside_it(harbour:
 
     harbour.shows(one, State.CONNECTED)
     assert harbour.worker.host_pids()[two] == shared
+
+
+def test_texts_sent_while_the_connection_is_cut_arrive_once_each(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    texts = [f"Cut {number}" for number in range(6)]
+
+    sent = []
+    for text in texts:
+        harbour.wa.drop(shop)
+        sent.append(harbour.sends(session_id, bob, text))
+
+    for message_id in sent:
+        harbour.becomes(message_id, MessageStatus.DELIVERED)
+    assert sorted(message.text for message in bob.inbox) == texts

@@ -61,6 +61,9 @@ GATES: Final = frozenset(
     }
 )
 
+#: whatsmeow says so when there was no socket to write the message to, however far it had come before that.
+_NEVER_WRITTEN: Final = ("websocket not connected", "frame socket is closed")
+
 Tell = Callable[[port.EngineEvent], None]
 
 
@@ -230,6 +233,8 @@ def _outcome(detail: str, *, left: bool) -> port.SendOutcome:
     """What a failed send proves. `left`: the store says that the message was about to leave."""
     if "server returned error" in detail or "no LID found" in detail:
         return port.SendOutcome.REFUSED
+    if any(words in detail for words in _NEVER_WRITTEN):
+        return port.SendOutcome.NOT_SENT
     if left:
         return port.SendOutcome.UNCONFIRMED
     if "not connected" in detail or "not logged in" in detail or "websocket" in detail:

@@ -33,6 +33,8 @@ class Owned:
     in_flight: set[str] = field(default_factory=set)
     #: The last time, there were more to send than could be handed over.
     has_more: bool = False
+    #: Something came back unsent; it is tried again with the next connection, or the next tick.
+    came_back: bool = False
     #: When to stop waiting for the engine (monotonic), because it says nothing when this goes wrong.
     deadline: float | None = None
 

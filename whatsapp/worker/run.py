@@ -205,6 +205,7 @@ class Worker:
             case Action.LET_GO:
                 await self._let_go(owned)
             case Action.NOTHING:
+                owned.has_more, owned.came_back = owned.has_more or owned.came_back, False
                 await self._do_work(owned)
         return False
 
@@ -321,7 +322,7 @@ class Worker:
         for event in events:
             match event:
                 case port.Connected():
-                    owned.is_connected = True
+                    owned.is_connected = owned.has_more = True
                     owned.wait_at_most(None)
                 case port.ConnectionLost() | port.Ended():
                     owned.is_connected = False
@@ -330,6 +331,8 @@ class Worker:
                     owned.wait_at_most(seconds + CODE_SLACK_SECONDS)
                 case port.Paired():
                     owned.wait_at_most(FINISH_SECONDS)
+                case port.SendFinished(outcome=port.SendOutcome.NOT_SENT):
+                    owned.came_back = True
                 case port.Alive(ok=True) if owned.is_connected:
                     self._alive.add(owned.session_id)
                 case port.Alive(ok=False):

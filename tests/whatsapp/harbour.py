@@ -33,7 +33,7 @@ _numbers = iter(range(4915550000001, 4915559999999))
 
 
 class WorkerThread:
-    """A worker in a loop of its own. `stop` hands over; `abandon` is what kill -9 would leave of the worker."""
+    """A worker in a loop of its own. `stop` hands over; while it is `frozen` it does nothing, as if it had no CPU."""
 
     def __init__(self, state_dir: Path, engine: port.Engine | None = None, limits: Limits | None = None) -> None:
         self._state_dir = state_dir
@@ -67,6 +67,15 @@ class WorkerThread:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(60)
             assert not self._thread.is_alive(), "the worker did not stop"
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        thawed = threading.Event()
+        self._loop.call_soon_threadsafe(thawed.wait, 120)
+        try:
+            yield
+        finally:
+            thawed.set()
 
     def host_pids(self) -> dict[str, int]:
         """The host process of each session that has one."""

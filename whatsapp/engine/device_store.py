@@ -4,14 +4,18 @@ The store is SQLite and the engine's own; it is only read here, never written (d
 """
 
 import fcntl
+import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+_ROOT: Final = Path(__file__).resolve().parent.parent.parent
 DEVICE_FILE: Final = "device.db"
 JOURNAL_FILE: Final = "journal.db"
 LOCK_FILE: Final = "lock"
@@ -102,3 +106,44 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+# -- beside a running engine ---------------------------------------------------------------------------------------
+def stored_device_apart(folder: Path) -> StoredDevice | None:
+    """`stored_device` for the process in which the engine has the store open. Raises sqlite3.Error.
+
+    The engine brings a SQLite of its own, and closing a file in one copy of SQLite drops the other copy's locks in the
+    same process: the store's shared memory is then cut under the engine, and the process dies of SIGBUS. So another
+    process looks.
+    """
+    told = _ask_apart(str(folder))
+    return StoredDevice(**told) if told else None
+
+
+def sent_id_apart(folder: Path, secret: bytes) -> str:
+    """`sent_id`, likewise."""
+    told = _ask_apart(str(folder), secret.hex())
+    return str(told["id"]) if told else ""
+
+
+def _ask_apart(*arguments: str) -> dict[str, str] | None:
+    command = [sys.executable, "-m", "whatsapp.engine.device_store", *arguments]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=30)
+    if done.returncode != 0:
+        raise sqlite3.OperationalError("the store cannot be read now")
+    told: dict[str, str] | None = json.loads(done.stdout)
+    return told
+
+
+def main() -> None:
+    folder, *secret = sys.argv[1:]
+    if secret:
+        told: dict[str, str] | None = {"id": sent_id(Path(folder), bytes.fromhex(secret[0]))}
+    else:
+        stored = stored_device(Path(folder))
+        told = asdict(stored) if stored else None
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

@@ -109,7 +109,7 @@ def _is_final(event: port.EngineEvent | None) -> bool:
 
 
 def _connected(device: neonize.LinkedDevice) -> port.Connected:
-    stored = device_store.stored_device(device.folder) or device_store.StoredDevice(jid="")
+    stored = device_store.stored_device_apart(device.folder) or device_store.StoredDevice(jid="")
     push_name = translate.clean(stored.push_name, translate.MAX_NAME)
     return port.Connected(stored.jid, lid=stored.lid, push_name=push_name)
 
@@ -245,7 +245,7 @@ class Host:
         if kept.push_name and not is_due:
             return
         with contextlib.suppress(sqlite3.Error):
-            stored = device_store.stored_device(kept.device.folder)
+            stored = device_store.stored_device_apart(kept.device.folder)
             if stored and stored.push_name not in ("", kept.push_name):
                 kept.push_name = stored.push_name
                 self._tell(session_id, port.ProfileSeen(translate.clean(stored.push_name, translate.MAX_NAME)))

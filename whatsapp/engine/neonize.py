@@ -196,7 +196,7 @@ class LinkedDevice:
         )
 
     def _failed(self, order: port.SendText, detail: str) -> port.SendFinished:
-        wa_id = device_store.sent_id(self.folder, order.secret)
+        wa_id = device_store.sent_id_apart(self.folder, order.secret)
         return port.SendFinished(order.message_id, _outcome(detail, left=bool(wa_id)), wa_id=wa_id, detail=detail)
 
     def mark_read(self, order: port.MarkRead) -> None:

@@ -17,7 +17,8 @@ from neonize.proto import Neonize_pb2
 from neonize.proto.waE2E import WAWebProtobufsE2E_pb2
 
 from whatsapp.engine import port
-from whatsapp.engine.translate import GROUP, LID, MESSAGE, PHONE, RECEIPT, UNDECRYPTABLE, translate
+from whatsapp.engine.translate import GROUP, LID, PHONE, RECEIPT, UNDECRYPTABLE, translate
+from whatsapp.engine.translate import MESSAGE as MESSAGE  # for tests that must not import neonize themselves
 
 #: neonize's own messages, and WhatsApp's; neither has types.
 pb: Any = Neonize_pb2

@@ -128,7 +128,10 @@ def sent_id_apart(folder: Path, secret: bytes) -> str:
 
 def _ask_apart(*arguments: str) -> dict[str, str] | None:
     command = [sys.executable, "-m", "whatsapp.engine.device_store", *arguments]
-    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=30)
+    try:
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=30)
+    except (subprocess.TimeoutExpired, OSError) as error:
+        raise sqlite3.OperationalError("the store cannot be read now") from error
     if done.returncode != 0:
         raise sqlite3.OperationalError("the store cannot be read now")
     told: dict[str, str] | None = json.loads(done.stdout)

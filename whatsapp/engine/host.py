@@ -109,7 +109,11 @@ def _is_final(event: port.EngineEvent | None) -> bool:
 
 
 def _connected(device: neonize.LinkedDevice) -> port.Connected:
-    stored = device_store.stored_device_apart(device.folder) or device_store.StoredDevice(jid="")
+    stored = None
+    # Being connected is news whether or not the store can be read now.
+    with contextlib.suppress(sqlite3.Error):
+        stored = device_store.stored_device_apart(device.folder)
+    stored = stored or device_store.StoredDevice(jid="")
     push_name = translate.clean(stored.push_name, translate.MAX_NAME)
     return port.Connected(stored.jid, lid=stored.lid, push_name=push_name)
 

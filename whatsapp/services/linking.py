@@ -52,7 +52,7 @@ def record_connected(company: Company, session: Session, placement: Placement, e
     """Logged in: the session belongs to its number's account, the same as ever, with all its history."""
     if placement.device_jid != event.device_jid and event.device_jid:
         record_device(company, session, placement, event.device_jid)
-    attach_account(session, event.device_jid, lid=event.lid, push_name=event.push_name)
+    attach_account(session, event.device_jid or placement.device_jid, lid=event.lid, push_name=event.push_name)
     transitions.record(placement, Happening.CONNECTED)
 
 

@@ -96,6 +96,7 @@ def _read(connection: Connection, stanza: Node, phone: Phone, to: JID, enc: Node
         proto = decrypt_from(world, phone, connection.lid if to.server == LID else connection.jid, enc)
     except SignalError as error:
         return _unreadable(connection, stanza, phone, error)
+    retries.stop_asking(world, phone, account, connection.companion, message_id)
     if own:
         return _keep_own(connection, proto, message_id)
     return record_received(world, phone, account, proto, message_id) is not None
@@ -167,6 +168,7 @@ def _read_in_group(
         return _unreadable(connection, stanza, member, error)
     if proto is None:
         return False
+    retries.stop_asking(world, member, account, connection.companion, message_id)
     if own:
         return record_written(world, account, group.jid, proto, message_id) is not None
     return record_received(world, member, account, proto, message_id, group.jid) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sandbox.protocol.node import Node
+from sandbox.protocol.node import JID, SERVER_JID, Node
 from sandbox.protocol.protos import companion_reg
 from sandbox.protocol.signal_device import PreKeyBundle
 
@@ -51,6 +51,11 @@ def stanza_key(node: Node, peer: str) -> StanzaKey:
     """What an acknowledgement names; for a message its type does not count."""
     kind = "" if node.tag == "message" else node.text("type")
     return node.tag, node.text("id"), kind, node.text(peer), node.text("participant")
+
+
+def asker(receipt: Node) -> JID:
+    """Whose retry receipt it is; device 0 is a phone."""
+    return receipt.jid("participant") or receipt.jid("from") or SERVER_JID
 
 
 @dataclass(eq=False)

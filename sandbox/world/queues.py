@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 
 from sandbox.protocol.node import JID, SERVER_JID, Attribute, Node
-from sandbox.world.companion import Companion, StanzaKey, stanza_key
+from sandbox.world.companion import Companion, StanzaKey, asker, stanza_key
 from sandbox.world.phone import Phone
 from sandbox.world.world import LOW_PREKEYS, World
+
+MAX_ATTEMPTS = 5  # how often a message is asked for, and sent again
 
 
 def now() -> str:
@@ -31,9 +33,31 @@ def push(world: World, phone: Phone, companion: Companion, node: Node) -> None:
 
 
 def acknowledge(world: World, phone: Phone, companion: Companion, key: StanzaKey) -> None:
+    """It has the stanza; a request for a message stays until the message came, see `asked_once_more`."""
     seq = companion.unacked.pop(key, None)
-    if seq is not None and companion.queue.pop(seq, None) is not None:
-        world.keep.acknowledged(phone, companion, seq)
+    node = None if seq is None else companion.queue.get(seq)
+    if seq is None or node is None or asked_once_more(world, phone, companion, seq, node):
+        return
+    forget(world, phone, companion, seq)
+
+
+def forget(world: World, phone: Phone, companion: Companion, seq: int) -> None:
+    del companion.queue[seq]
+    world.keep.acknowledged(phone, companion, seq)
+
+
+def asked_once_more(world: World, phone: Phone, companion: Companion, seq: int, node: Node) -> bool:
+    """Whether a phone will repeat its retry receipt when the device connects again.
+
+    whatsmeow acknowledges a retry receipt before it sends the message again; a connection that ends in between
+    would leave the phone waiting for good.
+    """
+    retry = node.find("retry")
+    if retry is None or asker(node).device or int(retry.text("count")) >= MAX_ATTEMPTS:
+        return False
+    retry.attrs["count"] = str(int(retry.text("count")) + 1)
+    world.keep.queued(phone, companion, seq, node)
+    return True
 
 
 def send_waiting(companion: Companion) -> None:

@@ -13,7 +13,7 @@ from sandbox.protocol.sender_key import SenderKey
 from sandbox.protocol.signal_device import Identity, SessionRecord, SignalDevice
 from sandbox.store import Store
 from sandbox.world import keeping
-from sandbox.world.companion import Companion, Registration
+from sandbox.world.companion import Companion, Registration, asker
 from sandbox.world.group import Group
 from sandbox.world.message import Message
 from sandbox.world.phone import Owner, Phone
@@ -81,6 +81,16 @@ def _companions(store: Store, found: dict[str, Phone]) -> None:
         linked[row.owner].prekeys[int(row.key)] = row.body
     for row in store.rows(keeping.QUEUE):
         linked[row.owner].queue[int(row.key)] = decode(row.body)
+    _requests(found, linked)
+
+
+def _requests(found: dict[str, Phone], linked: dict[str, Companion]) -> None:
+    """Who still waits for a message that it could not read."""
+    readers = {phone.lid: phone for phone in found.values()}
+    for node in (node for companion in linked.values() for node in companion.queue.values()):
+        retry, reader = node.find("retry"), readers.get(asker(node))
+        if retry is not None and reader is not None:
+            reader.asked_again[node.text("id")] = int(retry.text("count"))
 
 
 def last_seq(found: dict[str, Phone]) -> int:

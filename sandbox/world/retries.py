@@ -8,14 +8,11 @@ from sandbox.protocol.node import GROUP, Node
 from sandbox.protocol.signal_device import PreKeyBundle
 from sandbox.world import group_post, post, queues
 from sandbox.world.ciphers import encrypt_for
-from sandbox.world.companion import Companion
+from sandbox.world.companion import Companion, asker
 from sandbox.world.message import Message
 from sandbox.world.phone import Phone
-from sandbox.world.queues import now
+from sandbox.world.queues import MAX_ATTEMPTS, now
 from sandbox.world.world import World
-
-MAX_ATTEMPTS = 5
-
 
 # -- a companion could not read what a phone wrote ------------------------------------------------------------
 
@@ -87,6 +84,7 @@ def _bundle_in(retry: Node) -> PreKeyBundle | None:
 def ask_again(world: World, reader: Phone, account: Phone, companion: Companion, stanza: Node) -> None:
     """`reader`'s phone sends a retry receipt with fresh keys; bounded, a device may not know the message."""
     message_id = stanza.text("id")
+    stop_asking(world, reader, account, companion, message_id)
     attempts = reader.asked_again[message_id] = reader.asked_again.get(message_id, 0) + 1
     bundle = world.bundle_for(reader.lid)
     if attempts > MAX_ATTEMPTS or bundle is None:
@@ -95,6 +93,15 @@ def ask_again(world: World, reader: Phone, account: Phone, companion: Companion,
     content = [retry, _registration(bundle), Node("keys", {}, _key_nodes(bundle))]
     attrs = {"id": message_id, "t": now(), "type": "retry"} | _asked_from(world, reader, account, stanza)
     queues.push(world, account, companion, Node("receipt", attrs, content))
+
+
+def stop_asking(world: World, reader: Phone, account: Phone, companion: Companion, message_id: str) -> None:
+    """`reader` has the message, or asks for it anew."""
+    if message_id not in reader.asked_again:
+        return
+    for seq, node in list(companion.queue.items()):
+        if node.find("retry") is not None and node.text("id") == message_id and asker(node) == reader.lid:
+            queues.forget(world, account, companion, seq)
 
 
 def _asked_from(world: World, reader: Phone, account: Phone, stanza: Node) -> dict[str, Any]:

@@ -4,18 +4,14 @@ The store is SQLite and the engine's own; it is only read here, never written (d
 """
 
 import fcntl
-import json
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_ROOT: Final = Path(__file__).resolve().parent.parent.parent
 DEVICE_FILE: Final = "device.db"
 JOURNAL_FILE: Final = "journal.db"
 LOCK_FILE: Final = "lock"
@@ -54,7 +50,8 @@ def engine_path(folder: Path) -> str:
 def stored_device(folder: Path) -> StoredDevice | None:
     """The device linked in this folder, or None: never linked, unlinked, or no store at all.
 
-    Raises sqlite3.Error when the store cannot be read now.
+    Never to be called in a process whose engine has this store open (`engine.evidence` says why). Raises sqlite3.Error
+    when the store cannot be read now.
     """
     row = _one(folder, "SELECT jid, coalesce(lid, ''), coalesce(push_name, '') FROM whatsmeow_device LIMIT 1")
     if row is None:
@@ -66,7 +63,8 @@ def stored_device(folder: Path) -> StoredDevice | None:
 def sent_id(folder: Path, secret: bytes) -> str:
     """WhatsApp's id of the message that carried `secret`, or "" if none was ever about to leave.
 
-    whatsmeow stores the secret of each outgoing message before it encrypts and sends it. Raises sqlite3.Error.
+    whatsmeow stores the secret of each outgoing message before it encrypts and sends it. Where it may be called is as
+    with `stored_device`. Raises sqlite3.Error.
     """
     row = _one(folder, "SELECT message_id FROM whatsmeow_message_secrets WHERE key = ?", secret)
     return str(row[0]) if row else ""
@@ -106,47 +104,3 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-# -- beside a running engine ---------------------------------------------------------------------------------------
-def stored_device_apart(folder: Path) -> StoredDevice | None:
-    """`stored_device` for the process in which the engine has the store open. Raises sqlite3.Error.
-
-    The engine brings a SQLite of its own, and closing a file in one copy of SQLite drops the other copy's locks in the
-    same process: the store's shared memory is then cut under the engine, and the process dies of SIGBUS. So another
-    process looks.
-    """
-    told = _ask_apart(str(folder))
-    return StoredDevice(**told) if told else None
-
-
-def sent_id_apart(folder: Path, secret: bytes) -> str:
-    """`sent_id`, likewise."""
-    told = _ask_apart(str(folder), secret.hex())
-    return str(told["id"]) if told else ""
-
-
-def _ask_apart(*arguments: str) -> dict[str, str] | None:
-    command = [sys.executable, "-m", "whatsapp.engine.device_store", *arguments]
-    try:
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=30)
-    except (subprocess.TimeoutExpired, OSError) as error:
-        raise sqlite3.OperationalError("the store cannot be read now") from error
-    if done.returncode != 0:
-        raise sqlite3.OperationalError("the store cannot be read now")
-    told: dict[str, str] | None = json.loads(done.stdout)
-    return told
-
-
-def main() -> None:
-    folder, *secret = sys.argv[1:]
-    if secret:
-        told: dict[str, str] | None = {"id": sent_id(Path(folder), bytes.fromhex(secret[0]))}
-    else:
-        stored = stored_device(Path(folder))
-        told = asdict(stored) if stored else None
-    sys.stdout.write(json.dumps(told))
-
-
-if __name__ == "__main__":
-    main()

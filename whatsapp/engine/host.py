@@ -6,7 +6,6 @@ stored is in the journals.
 """
 
 import contextlib
-import itertools
 import logging
 import queue
 import signal
@@ -27,9 +26,10 @@ log = logging.getLogger("whatsapp.engine.host")
 START_SECONDS: Final = 15.0
 #: After disconnecting, events that were under way still come out for a moment.
 QUIET_SECONDS: Final = 0.5
-#: Every few seconds a glance at what is new, every few glances a sign of life.
+#: Every few seconds a glance at who is connected, every few glances a sign of life, and at each of the first.
 GLANCE_SECONDS: Final = 3.0
 GLANCES_A_HEARTBEAT: Final = 5
+EAGER_GLANCES: Final = 10
 #: A predecessor of the same session may need a moment to leave.
 LOCK_SECONDS: Final = 8.0
 #: Whatever hangs, the process is gone by then: nobody else would end it when the worker is dead.
@@ -68,7 +68,7 @@ class Kept:
         self.reported = 0
         #: Another host may have it now, and its journal is that one's to read.
         self.is_released = False
-        self.push_name = ""
+        self.glances = 0
         #: Entries up to here are from before this process; those about the old connection no longer mean anything.
         self.inherited = _last_seq(device)
         self.orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -98,7 +98,7 @@ class Kept:
             event = neonize.own_event(entry.payload)
             stale = not isinstance(event, port.SendFinished)
         elif entry.code == translate.CONNECTED:
-            event, stale = _connected(self.device), True
+            event, stale = port.Connected(""), True
         else:
             event, stale = translate.translate(entry.code, entry.payload), entry.code not in translate.LASTING
         return None if stale and entry.seq <= self.inherited else event
@@ -106,16 +106,6 @@ class Kept:
 
 def _is_final(event: port.EngineEvent | None) -> bool:
     return isinstance(event, port.Ended) or (isinstance(event, port.ConnectionLost) and not event.retrying)
-
-
-def _connected(device: neonize.LinkedDevice) -> port.Connected:
-    stored = None
-    # Being connected is news whether or not the store can be read now.
-    with contextlib.suppress(sqlite3.Error):
-        stored = device_store.stored_device_apart(device.folder)
-    stored = stored or device_store.StoredDevice(jid="")
-    push_name = translate.clean(stored.push_name, translate.MAX_NAME)
-    return port.Connected(stored.jid, lid=stored.lid, push_name=push_name)
 
 
 def _last_seq(device: neonize.LinkedDevice) -> int:
@@ -234,25 +224,15 @@ class Host:
             lock.close()
 
     def _beat(self) -> None:
+        """Signs of life; more of them after a start, when the profile's name is about to come (`engine.evidence`)."""
         self._started.wait()
-        for beat in itertools.count(1):
+        while True:
             time.sleep(GLANCE_SECONDS)
-            is_due = beat % GLANCES_A_HEARTBEAT == 0
             for session_id, kept in list(self._kept.items()):
                 if kept.device.is_connected:
-                    self._look_at_profile(session_id, kept, is_due)
-                    if is_due:
+                    if kept.glances < EAGER_GLANCES or kept.glances % GLANCES_A_HEARTBEAT == 0:
                         self._tell(session_id, port.Alive())
-
-    def _look_at_profile(self, session_id: str, kept: Kept, is_due: bool) -> None:
-        """The engine has no event for the profile's name, which comes a moment after the link: it is in the store."""
-        if kept.push_name and not is_due:
-            return
-        with contextlib.suppress(sqlite3.Error):
-            stored = device_store.stored_device_apart(kept.device.folder)
-            if stored and stored.push_name not in ("", kept.push_name):
-                kept.push_name = stored.push_name
-                self._tell(session_id, port.ProfileSeen(translate.clean(stored.push_name, translate.MAX_NAME)))
+                    kept.glances += 1
 
     # -- in ------------------------------------------------------------------------------------------------------
     def _obey(self) -> None:

@@ -196,8 +196,7 @@ class LinkedDevice:
         )
 
     def _failed(self, order: port.SendText, detail: str) -> port.SendFinished:
-        wa_id = device_store.sent_id_apart(self.folder, order.secret)
-        return port.SendFinished(order.message_id, _outcome(detail, left=bool(wa_id)), wa_id=wa_id, detail=detail)
+        return port.SendFinished(order.message_id, _outcome(detail), detail=detail, secret=order.secret.hex())
 
     def mark_read(self, order: port.MarkRead) -> None:
         with contextlib.suppress(NeonizeError):
@@ -229,17 +228,13 @@ def own_event(payload: bytes) -> port.EngineEvent:
     return port.ConnectionLost(**fields)
 
 
-def _outcome(detail: str, *, left: bool) -> port.SendOutcome:
-    """What a failed send proves. `left`: the store says that the message was about to leave."""
+def _outcome(detail: str) -> port.SendOutcome:
+    """What the words of a failed send prove; the store may know more (`engine.evidence`)."""
     if "server returned error" in detail or "no LID found" in detail:
         return port.SendOutcome.REFUSED
     if any(words in detail for words in _NEVER_WRITTEN):
         return port.SendOutcome.NOT_SENT
-    if left:
-        return port.SendOutcome.UNCONFIRMED
-    if "not connected" in detail or "not logged in" in detail or "websocket" in detail:
-        return port.SendOutcome.NOT_SENT
-    return port.SendOutcome.REFUSED
+    return port.SendOutcome.UNCONFIRMED
 
 
 def _jid(text: str) -> JID:

@@ -186,7 +186,10 @@ class SendOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class SendFinished:
-    """The outcome of one `SendText`. `wa_id` is known unless nothing left; `peer` is whom it went to, LID included."""
+    """The outcome of one `SendText`. `wa_id` is known unless nothing left; `peer` is whom it went to, LID included.
+
+    A host that cannot tell how a failed send ended gives its `secret` (hex), by which `engine.evidence` completes it.
+    """
 
     message_id: str
     outcome: SendOutcome
@@ -194,6 +197,7 @@ class SendFinished:
     at: float = 0.0
     peer: Person = Person()
     detail: str = ""
+    secret: str = ""
 
 
 EngineEvent: TypeAlias = (

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from whatsapp.engine import port, wire
+from whatsapp.engine.evidence import Evidence
 
 log = logging.getLogger("whatsapp.engine")
 
@@ -30,6 +31,7 @@ class HostProcess:
         self._connection = connection
         self._ca_file = ca_file
         self._sessions: frozenset[str] = frozenset()
+        self._evidence = Evidence(())
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -72,14 +74,21 @@ class HostProcess:
 
     async def be_born(self, births: Sequence[port.SessionBirth], root_key: str) -> None:
         self._sessions = frozenset(birth.session_id for birth in births)
+        self._evidence = Evidence(births)
         await self._write(wire.Birth(tuple(births), root_key=root_key))
 
     async def reports(self) -> AsyncIterator[port.Report]:
         while (frame := await self._read()) is not None:
             if isinstance(frame, port.Report):
-                yield frame
+                for report in await self._completed(frame):
+                    yield report
         await self._process.wait()
         await self._close()
+
+    async def _completed(self, report: port.Report) -> list[port.Report]:
+        if not self._evidence.is_needed(report):
+            return [report]
+        return await asyncio.to_thread(self._evidence.complete, report)
 
     async def command(self, session_id: str, command: port.Command) -> None:
         await self._write(wire.Order(session_id, command))

@@ -60,6 +60,14 @@ def test_a_text_to_a_known_chat_goes_there(desk: Desk) -> None:
     assert desk.chat().messages.count() == 2
 
 
+def test_lines_end_as_whatsapp_ends_them(desk: Desk) -> None:
+    desk.tell(text("Are you open?"))
+
+    desk.queue(" Until eight.\r\n\r\nWelcome! \r\n", chat_id=desk.chat().pk)
+
+    assert orders_of(desk.take()) == ["Until eight.\n\nWelcome!"]
+
+
 @pytest.mark.parametrize(
     ("words", "phone", "error"),
     [

@@ -68,7 +68,8 @@ def queue_text(
 
 
 def _checked(text: str) -> str:
-    text = text.strip()
+    # A browser's form ends its lines with CRLF; WhatsApp's own clients with LF.
+    text = text.strip().replace("\r\n", "\n")
     if not text:
         raise EmptyMessage
     if len(text) > MAX_TEXT:

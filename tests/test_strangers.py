@@ -184,6 +184,8 @@ API: Final[dict[str, dict[str, Call]]] = {
     "api/auth/me": {"GET": Call(statuses=OWN)},
     "api/whatsapp/sessions": {"GET": Call(statuses=OWN), "POST": Call({"name": "Mine"}, ADMINS)},
     _S: {"GET": Call(), "PATCH": Call({"name": "Stolen"})},
+    "api/whatsapp/sessions/cleanup": {"POST": Call(statuses=ADMINS)},
+    "api/whatsapp/stats": {"GET": Call(statuses=OWN)},
     f"{_S}/start": {"POST": Call()},
     f"{_S}/pause": {"POST": Call()},
     f"{_S}/unlink": {"POST": Call()},
@@ -194,10 +196,13 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/transitions": {"GET": Call()},
     f"{_S}/access": {"GET": Call(), "POST": Call({"managerId": "{manager_id}"})},
     f"{_S}/access/<str:manager_id>": {"DELETE": Call()},
+    f"{_S}/managers": {"GET": Call(), "POST": Call({"managerId": "{manager_id}"})},
+    f"{_S}/managers/<str:manager_id>": {"DELETE": Call()},
     f"{_S}/messages": {"POST": Call(TEXT)},
     f"{_S}/messages/<str:message_id>": {"GET": Call()},
     f"{_S}/chats": {"GET": Call()},
-    f"{_S}/chats/<str:chat_id>/messages": {"GET": Call()},
+    f"{_S}/chats/<str:chat_id>": {"GET": Call()},
+    f"{_S}/chats/<str:chat_id>/messages": {"GET": Call(), "POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/send": {"POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/read": {"POST": Call()},
 }
@@ -205,8 +210,11 @@ API: Final[dict[str, dict[str, Call]]] = {
 SMUGGLED: Final = {
     f"{_S}/access": {"POST"},
     f"{_S}/access/<str:manager_id>": {"DELETE"},
+    f"{_S}/managers": {"POST"},
+    f"{_S}/managers/<str:manager_id>": {"DELETE"},
     f"{_S}/messages/<str:message_id>": {"GET"},
-    f"{_S}/chats/<str:chat_id>/messages": {"GET"},
+    f"{_S}/chats/<str:chat_id>": {"GET"},
+    f"{_S}/chats/<str:chat_id>/messages": {"GET", "POST"},
     f"{_S}/chats/<str:chat_id>/send": {"POST"},
     f"{_S}/chats/<str:chat_id>/read": {"POST"},
 }
@@ -360,7 +368,8 @@ def test_acmes_ids_are_unknown_inside_ones_own_session(scene: Scene, stranger: s
         for method in methods:
             answer = api_ask(client, method, filled(route, ids), API[route][method].filled(scene.ids))
             # Managers may share nothing, not even their own session.
-            expected = 403 if stranger == "neighbour" and "/access" in route else 404
+            is_sharing = "/access" in route or "/managers" in route
+            expected = 403 if stranger == "neighbour" and is_sharing else 404
             assert answer.status_code == expected, (method, route, answer.content)
             check_tells_nothing(answer, f"{method} {route}")
 
@@ -470,7 +479,8 @@ def test_pages_know_none_of_acmes_ids_inside_ones_own_session(scene: Scene, stra
     for route in inner:
         for method, call in PAGES[route].items():
             answer = page_ask(client, method, filled(route, ids), call, scene.ids)
-            expected = 403 if stranger == "neighbour" and "/access" in route else 404
+            is_sharing = "/access" in route or "/managers" in route
+            expected = 403 if stranger == "neighbour" and is_sharing else 404
             assert answer.status_code == expected, (method, route)
             check_tells_nothing(answer, route)
 

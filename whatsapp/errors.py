@@ -115,6 +115,16 @@ class GrantingDenied(PermissionDenied):
     text = sentence("Only administrators may control access to WhatsApp")
 
 
+class GrantsHidden(GrantingDenied):
+    code = "access_list_denied"
+    text = sentence("Only administrators may see who has access to WhatsApp")
+
+
+class CleanupDenied(PermissionDenied):
+    code = "session_cleanup_denied"
+    text = sentence("Only administrators may clean up WhatsApp sessions")
+
+
 class ReadingDenied(PermissionDenied):
     code = "session_denied"
     text = sentence("You do not have access to this WhatsApp session")

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from accounts.models import User
 from fleet.reasons import SENTENCES, Reason
 from fleet.states import State
 from wharf.moments import moment
+from whatsapp import qr
 from whatsapp.models import Chat, Contact, ManagerAccess, Message, Session, Transition
 
 Shape = dict[str, Any]
@@ -37,6 +39,29 @@ def session(row: Session) -> Shape:
         "createdAt": moment(row.created_at),
         "updatedAt": moment(row.updated_at),
     }
+
+
+def listed_session(row: Session, *, may_link: bool) -> Shape:
+    """A session as the list has it (seed W3): with who made it and counts. Needs `with_counts()`.
+
+    A QR code links a device for whoever has it, so only those who may link see it.
+    """
+    counted = vars(row)
+    qr_code = qr.png_data_url(row.current_qr) if may_link and row.current_qr else None
+    return session(row) | {
+        "qrCode": qr_code,
+        "sessionData": None,
+        "adminId": row.created_by_id,
+        "admin": person(row.created_by),
+        "_count": {"chats": counted["chats_total"], "messages": counted["messages_total"]},
+    }
+
+
+def person(user: User | None) -> Shape | None:
+    """A person's names and e-mail."""
+    if user is None:
+        return None
+    return {"firstName": user.first_name, "lastName": user.last_name, "email": user.email}
 
 
 def in_words(shape: Shape) -> Shape:
@@ -101,7 +126,7 @@ def message(row: Message, session_id: str, company_id: str, own_number: str) -> 
         "errorCode": row.error_code or None,
         "isRead": row.is_read,
         "managerId": row.sent_by_id,
-        "manager": _manager(row),
+        "manager": person(row.sent_by),
         "createdAt": moment(row.created_at),
     }
 
@@ -112,12 +137,6 @@ def _seed_jid(sender: Contact | None) -> str:
 
 def _writer(row: Message) -> str:
     return "Me" if row.from_me else row.sender.label if row.sender else ""
-
-
-def _manager(row: Message) -> Shape | None:
-    if row.sent_by is None:
-        return None
-    return {"firstName": row.sent_by.first_name, "lastName": row.sent_by.last_name, "email": row.sent_by.email}
 
 
 def transition(row: Transition) -> Shape:
@@ -134,7 +153,7 @@ def transition(row: Transition) -> Shape:
 
 
 def grant(row: ManagerAccess, company_id: str) -> Shape:
-    """Needs the manager selected."""
+    """Needs the manager selected (seed W6)."""
     return {
         "id": row.id,
         "sessionId": row.session_id,
@@ -145,10 +164,11 @@ def grant(row: ManagerAccess, company_id: str) -> Shape:
         "canManageChats": row.can_manage_chats,
         "grantedAt": moment(row.granted_at),
         "grantedBy": row.granted_by_id,
-        "manager": {
-            "id": row.user_id,
-            "firstName": row.user.first_name,
-            "lastName": row.user.last_name,
-            "email": row.user.email,
-        },
+        "manager": person(row.user),
     }
+
+
+def listed_grant(row: ManagerAccess, company_id: str) -> Shape:
+    """As `grant`, with the manager's id and who gave it (seed W7). Needs both selected."""
+    named = {"id": row.user_id, **(person(row.user) or {})}
+    return grant(row, company_id) | {"manager": named, "grantedByUser": person(row.granted_by)}

@@ -12,15 +12,11 @@ from whatsapp import shapes
 from whatsapp.api import serializers as s
 from whatsapp.models import Chat, Message
 from whatsapp.services import chats, outbound
-from whatsapp.services.chats import ChatFilter, Page
+from whatsapp.services.chats import ChatFilter
 
 SENT = sentence("The message has been sent")
 MARKED = sentence("The messages have been marked as read")
 NOTHING_UNREAD = sentence("There are no unread messages")
-
-
-def _page(page: Page) -> shapes.Shape:
-    return {"page": page.number, "limit": page.limit, "total": page.total, "pages": page.pages}
 
 
 class ChatsView(CompanyAPIView):
@@ -41,11 +37,19 @@ class ChatsView(CompanyAPIView):
             chat_filter=ChatFilter(data["includeGroups"], data["chatType"], data["search"]),
         )
         listed = [_chat(row, session_id, request) | {"_count": {"messages": total}} for row, total in rows]
-        return ok({"chats": listed, "pagination": _page(page)})
+        return ok({"chats": listed, "pagination": page.shape})
 
 
 def _chat(row: Chat, session_id: str, request: CompanyRequest) -> shapes.Shape:
     return shapes.chat(row, session_id, request.company.pk)
+
+
+class ChatView(CompanyAPIView):
+    @extend_schema(operation_id="showChat", tags=["chats"], responses=envelope("ChatAnswer", s.ChatShape))
+    def get(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """One chat."""
+        chat = chats.find_chat(chats.readable_session(session_id, request.actor), chat_id)
+        return ok(_chat(chat, session_id, request))
 
 
 class MessagesView(CompanyAPIView):
@@ -68,7 +72,15 @@ class MessagesView(CompanyAPIView):
         )
         own = chat.account.phone_number
         listed = [shapes.message(row, session_id, request.company.pk, own) for row in rows]
-        return ok({"chat": _chat(chat, session_id, request), "messages": listed, "pagination": _page(page)})
+        return ok({"chat": _chat(chat, session_id, request), "messages": listed, "pagination": page.shape})
+
+    @extend_schema(
+        operation_id="sendMessage", tags=["messages"], request=s.OutgoingText,
+        responses=envelope("PostedAnswer", s.QueuedShape),
+    )  # fmt: skip
+    def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """The same as `…/send`, at the address of the older documentation."""
+        return _send(request, session_id, chat_id)
 
 
 class SendView(CompanyAPIView):
@@ -78,13 +90,17 @@ class SendView(CompanyAPIView):
     )  # fmt: skip
     def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
         """Send a text to a chat. It is queued at once; follow its status live or by GET."""
-        asked = s.OutgoingText(data=request.data)
-        asked.is_valid(raise_exception=True)
-        text = asked.validated_data["message"]
-        row = outbound.queue_text(
-            company=request.company, session_id=session_id, chat_id=chat_id, text=text, by=request.actor
-        )
-        return ok(_queued(row), message=gettext(SENT))
+        return _send(request, session_id, chat_id)
+
+
+def _send(request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+    asked = s.OutgoingText(data=request.data)
+    asked.is_valid(raise_exception=True)
+    text = asked.validated_data["message"]
+    row = outbound.queue_text(
+        company=request.company, session_id=session_id, chat_id=chat_id, text=text, by=request.actor
+    )
+    return ok(_queued(row), message=gettext(SENT))
 
 
 class SendToNumberView(CompanyAPIView):

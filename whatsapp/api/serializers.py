@@ -41,9 +41,21 @@ class Grant(Input):
     canManageChats = serializers.BooleanField(required=False, default=False)
 
 
+class ManagerPermissions(Input):
+    managerId = serializers.CharField(max_length=32)
+    permissions = serializers.ListField(
+        child=serializers.ChoiceField(["read", "write", "manage"]), required=False, default=["read", "write"]
+    )
+
+
 class PageQuery(Input):
     page = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False, default=1)
     limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, required=False, default=50)
+
+
+class OptionalPageQuery(Input):
+    page = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_LIMIT, required=False)
 
 
 class ChatQuery(PageQuery):
@@ -74,6 +86,14 @@ class SessionShape(Input):
     lastSeen = serializers.DateTimeField(allow_null=True)
     createdAt = serializers.DateTimeField()
     updatedAt = serializers.DateTimeField()
+
+
+class ListedSessionShape(SessionShape):
+    qrCode = serializers.CharField(allow_null=True, help_text="Only for those who may link.")
+    sessionData = serializers.CharField(allow_null=True, help_text="Always null.")
+    adminId = serializers.CharField(allow_null=True)
+    admin = serializers.DictField(allow_null=True)
+    _count = serializers.DictField(child=serializers.IntegerField())
 
 
 class Created(Input):
@@ -188,3 +208,32 @@ class GrantShape(Input):
     grantedAt = serializers.DateTimeField()
     grantedBy = serializers.CharField(allow_null=True)
     manager = serializers.DictField()
+
+
+class ListedGrantShape(GrantShape):
+    grantedByUser = serializers.DictField(allow_null=True)
+
+
+class SessionTotals(Input):
+    total = serializers.IntegerField()
+    connected = serializers.IntegerField()
+    disconnected = serializers.IntegerField()
+
+
+class Total(Input):
+    total = serializers.IntegerField()
+
+
+class LatelyTotals(Total):
+    incoming = serializers.IntegerField()
+    outgoing = serializers.IntegerField()
+
+
+class MessageTotals(Total):
+    last30Days = LatelyTotals()
+
+
+class StatsShape(Input):
+    sessions = SessionTotals()
+    chats = Total()
+    messages = MessageTotals()

@@ -1,5 +1,7 @@
 """Sessions over REST (seed contract W1, W3-W8, and what those systems lacked)."""
 
+from collections.abc import Iterable
+
 from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
@@ -15,12 +17,14 @@ from whatsapp import qr, shapes
 from whatsapp.api import serializers as s
 from whatsapp.models import Session
 from whatsapp.services import access, history, sessions
+from whatsapp.services.chats import Page
 
 SESSION = envelope("SessionAnswer", s.SessionShape)
 CREATED = sentence("The WhatsApp session has been created. Wait for the QR code to authorise it.")
 ALREADY_CONNECTED = sentence("WhatsApp is already connected")
 NO_QR_YET = sentence("The QR code has not been generated yet. Wait a few seconds and try again.")
 SCAN_IT = sentence("Scan the QR code in WhatsApp to authorise it")
+CLEANED = sentence("The old sessions have been cleaned up. You can create a new session now.")
 DISCONNECTED = sentence("The WhatsApp session has been disconnected")
 GRANTED = sentence("The manager's access to WhatsApp has been set up")
 REVOKED = sentence("The manager's access to WhatsApp has been revoked")
@@ -43,12 +47,35 @@ class SessionsView(CompanyAPIView):
         return ok({"sessionId": session.pk, "message": gettext(CREATED)})
 
     @extend_schema(
-        operation_id="listSessions", tags=["sessions"],
-        responses=envelope("SessionsAnswer", s.SessionShape(many=True)),
+        operation_id="listSessions", tags=["sessions"], parameters=[s.OptionalPageQuery],
+        responses=envelope("SessionsAnswer", s.ListedSessionShape(many=True)),
     )  # fmt: skip
     def get(self, request: CompanyRequest) -> Response:
-        """The sessions that the caller may see, newest first."""
-        return ok([shown(row) for row in access.visible_sessions(request.actor)])
+        """The sessions that the caller may see, newest first; all of them, or a page where one is asked for."""
+        asked = s.OptionalPageQuery(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        rows = access.visible_sessions(request.actor).with_counts()
+        if not asked.validated_data:
+            return ok(_listed(rows, request))
+        number, limit = asked.validated_data.get("page", 1), asked.validated_data.get("limit", 50)
+        page = Page(number, limit, rows.count())
+        answer = ok(_listed(rows[page.offset : page.offset + limit], request))
+        answer.data["pagination"] = page.shape
+        return answer
+
+
+def _listed(rows: Iterable[Session], request: CompanyRequest) -> list[shapes.Shape]:
+    permitted = access.permissions_by_session(request.actor)
+    may_link = {session_id for session_id, permissions in permitted.items() if access.LINK in permissions}
+    return [shapes.in_words(shapes.listed_session(row, may_link=row.pk in may_link)) for row in rows]
+
+
+class CleanupView(CompanyAPIView):
+    @extend_schema(operation_id="cleanUpSessions", tags=["sessions"], request=None, responses=envelope("CleanedAnswer"))
+    def post(self, request: CompanyRequest) -> Response:
+        """Put sessions out of sight that never had a phone and that nobody is linking; history is never touched."""
+        sessions.clean_up(company=request.company, by=request.actor)
+        return ok(message=gettext(CLEANED))
 
 
 class SessionView(CompanyAPIView):
@@ -184,6 +211,38 @@ class TransitionsView(CompanyAPIView):
         return ok([shapes.in_words(shapes.transition(row)) for row in rows])
 
 
+class ManagersView(CompanyAPIView):
+    """The older documentation's words for access: `permissions` is a list of `read`, `write`, `manage`."""
+
+    @extend_schema(
+        operation_id="addManager", tags=["access"], request=s.ManagerPermissions,
+        responses=envelope("ManagerAnswer", s.GrantShape),
+    )  # fmt: skip
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Give a manager rights on the session, by the names of the permissions."""
+        asked = s.ManagerPermissions(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given = set(asked.validated_data["permissions"])
+        rights = Rights("read" in given, "write" in given, "manage" in given)
+        return ok(_granted(request, session_id, asked.validated_data["managerId"], rights), message=gettext(GRANTED))
+
+    @extend_schema(
+        operation_id="listManagers", tags=["access"],
+        responses=envelope("ManagersAnswer", s.ListedGrantShape(many=True)),
+    )  # fmt: skip
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """Who has rights on the session."""
+        rows = access.grants_of(session_id, by=request.actor)
+        return ok([shapes.listed_grant(row, request.company.pk) for row in rows])
+
+
+def _granted(request: CompanyRequest, session_id: str, manager_id: str, rights: Rights) -> shapes.Shape:
+    row = access.grant(
+        company=request.company, session_id=session_id, manager_id=manager_id, rights=rights, by=request.actor
+    )
+    return shapes.grant(row, request.company.pk)
+
+
 class AccessView(CompanyAPIView):
     @extend_schema(
         operation_id="grantAccess", tags=["access"], request=s.Grant, responses=envelope("GrantAnswer", s.GrantShape)
@@ -193,22 +252,16 @@ class AccessView(CompanyAPIView):
         asked = s.Grant(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
-        row = access.grant(
-            company=request.company,
-            session_id=session_id,
-            manager_id=data["managerId"],
-            rights=Rights(data["canRead"], data["canWrite"], data["canManageChats"]),
-            by=request.actor,
-        )
-        return ok(shapes.grant(row, request.company.pk), message=gettext(GRANTED))
+        rights = Rights(data["canRead"], data["canWrite"], data["canManageChats"])
+        return ok(_granted(request, session_id, data["managerId"], rights), message=gettext(GRANTED))
 
     @extend_schema(
-        operation_id="listAccess", tags=["access"], responses=envelope("GrantsAnswer", s.GrantShape(many=True))
+        operation_id="listAccess", tags=["access"], responses=envelope("GrantsAnswer", s.ListedGrantShape(many=True))
     )
     def get(self, request: CompanyRequest, session_id: str) -> Response:
         """Who has rights on the session."""
         rows = access.grants_of(session_id, by=request.actor)
-        return ok([shapes.grant(row, request.company.pk) for row in rows])
+        return ok([shapes.listed_grant(row, request.company.pk) for row in rows])
 
 
 class ManagerAccessView(CompanyAPIView):
@@ -217,3 +270,8 @@ class ManagerAccessView(CompanyAPIView):
         """Take a manager's rights away; live connections end with them."""
         access.revoke(company=request.company, session_id=session_id, manager_id=manager_id, by=request.actor)
         return ok(message=gettext(REVOKED))
+
+
+@extend_schema(operation_id="removeManager")
+class ManagerView(ManagerAccessView):
+    """The older documentation's address for it."""

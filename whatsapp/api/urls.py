@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from whatsapp.api import chats, sessions
+from whatsapp.api import chats, sessions, stats
 
 urlpatterns = [
     path("sessions", sessions.SessionsView.as_view()),
+    path("sessions/cleanup", sessions.CleanupView.as_view()),
+    path("stats", stats.StatsView.as_view()),
     path("sessions/<str:session_id>", sessions.SessionView.as_view()),
     path("sessions/<str:session_id>/start", sessions.StartView.as_view()),
     path("sessions/<str:session_id>/pause", sessions.PauseView.as_view()),
@@ -17,9 +19,12 @@ urlpatterns = [
     path("sessions/<str:session_id>/transitions", sessions.TransitionsView.as_view()),
     path("sessions/<str:session_id>/access", sessions.AccessView.as_view()),
     path("sessions/<str:session_id>/access/<str:manager_id>", sessions.ManagerAccessView.as_view()),
+    path("sessions/<str:session_id>/managers", sessions.ManagersView.as_view()),
+    path("sessions/<str:session_id>/managers/<str:manager_id>", sessions.ManagerView.as_view()),
     path("sessions/<str:session_id>/messages", chats.SendToNumberView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
     path("sessions/<str:session_id>/chats", chats.ChatsView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>", chats.ChatView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/messages", chats.MessagesView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/send", chats.SendView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/read", chats.ReadView.as_view()),

@@ -3,7 +3,10 @@
 from datetime import datetime
 from typing import ClassVar
 
+from django.apps import apps
 from django.db import models
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from fleet.models import Network, Placement
@@ -20,6 +23,18 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def with_placement(self) -> "SessionQuerySet":
         """With all that a list shows, in one query."""
         return self.select_related("placement__owner", "account")
+
+    def with_counts(self) -> "SessionQuerySet":
+        """With how many chats and messages its number has, and with whoever made it (seed W3)."""
+        return self.select_related("created_by").annotate(
+            chats_total=_count_of("whatsapp.Chat"), messages_total=_count_of("whatsapp.Message")
+        )
+
+
+def _count_of(model: str) -> Coalesce:
+    """Rows of the session's account, counted beside the join and not through it."""
+    rows = apps.get_model(model)._default_manager.filter(account_id=OuterRef("account_id")).order_by()
+    return Coalesce(Subquery(rows.values("account_id").annotate(total=Count("pk")).values("total")), 0)
 
 
 class Session(models.Model):

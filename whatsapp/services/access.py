@@ -7,7 +7,7 @@ from accounts.permissions import Actor, Permission, Rights, permitted
 from tenants.models import Company
 from wharf.errors import PermissionDenied
 from whatsapp import live
-from whatsapp.errors import GrantingDenied, GrantNotFound, ManagerNotFound, SessionNotFound
+from whatsapp.errors import GrantingDenied, GrantNotFound, GrantsHidden, ManagerNotFound, SessionNotFound
 from whatsapp.models import ManagerAccess, Session
 from whatsapp.models.session import SessionQuerySet
 
@@ -95,7 +95,7 @@ def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> 
 
 def grants_of(session_id: str, *, by: Actor) -> list[ManagerAccess]:
     """Newest first."""
-    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
+    find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantsHidden)
     rows = ManagerAccess.objects.filter(session_id=session_id).select_related("user", "granted_by")
     return list(rows.order_by("-granted_at", "-id"))
 

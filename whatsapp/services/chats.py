@@ -34,6 +34,11 @@ class Page:
     def pages(self) -> int:
         return -(-self.total // self.limit)
 
+    @property
+    def shape(self) -> dict[str, int]:
+        """As answers have it (seed contract 1.0)."""
+        return {"page": self.number, "limit": self.limit, "total": self.total, "pages": self.pages}
+
 
 @dataclass(frozen=True)
 class ChatFilter:

@@ -17,6 +17,7 @@ from wharf.ids import new_id
 from whatsapp import live, phones, shapes
 from whatsapp.errors import (
     AlreadyLinked,
+    CleanupDenied,
     ControlDenied,
     CreationDenied,
     DisconnectingDenied,
@@ -90,6 +91,21 @@ def _make(plan: Company, *, by: Actor, name: str, network: str) -> Session:
 def _tell_created(company: Company, session: Session) -> None:
     row = Session.objects.with_placement().get(pk=session.pk)
     live.publish(live.admins_group(company), "session.created", shapes.session(row))
+
+
+@transaction.atomic
+def clean_up(*, company: Company, by: Actor) -> int:
+    """Put sessions out of sight that never had a phone and that nobody is linking (seed W2, row 22); how many.
+
+    One with a device or a history is never touched. Raises CleanupDenied.
+    """
+    if Permission.SESSION_CREATE not in by.permissions:
+        raise CleanupDenied
+    never_linked = Session.objects.live().filter(account=None, placement__device_jid="")
+    left = list(never_linked.exclude(placement__wanted=Wanted.RUNNING).select_for_update(of=("self",)))
+    for session in left:
+        archive(company=company, session_id=session.pk, by=by)
+    return len(left)
 
 
 @transaction.atomic

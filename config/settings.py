@@ -21,6 +21,8 @@ ALLOWED_HOSTS = ["*"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 STATE_DIR: Path = env.state_dir
 SANDBOX_URL = env.sandbox_url.rstrip("/")
+#: How long a request for a QR code waits for it (seed row 31).
+LINKING_SECONDS = 60.0
 WORKER = {
     "sessions_per_host": env.sessions_per_host,
     "capacity": env.worker_capacity,

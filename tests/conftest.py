@@ -41,6 +41,8 @@ def pytest_configure() -> None:
 
     # The real one takes a tenth of a second on purpose.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Where no worker runs, nobody is going to answer.
+    settings.LINKING_SECONDS = 0.0
     # How Django's test clients call the host.
     settings.PLATFORM_HOSTS = [*settings.PLATFORM_HOSTS, "testserver"]
 

@@ -1,5 +1,7 @@
 """What can go wrong with sessions, chats and messages, with the sentences that people read."""
 
+from math import ceil
+
 from wharf.errors import Kind, PermissionDenied, WharfError, sentence
 
 
@@ -82,6 +84,45 @@ class BadPhoneNumber(WharfError):
 class PhoneNumberMissing(WharfError):
     code, kind = "phone_number_missing", Kind.INVALID
     text = sentence("A phone number is required")
+
+
+class CodeRequestInProgress(WharfError):
+    """A pairing code was asked for a moment ago, and WhatsApp has not answered (seed 4.6)."""
+
+    code, kind = "code_request_in_progress", Kind.CONFLICT
+    text = sentence("The request is being processed already. Please wait…")
+
+
+class CodeRefused(WharfError):
+    """WhatsApp gave no pairing code (seed row 39)."""
+
+    code, kind = "pairing_code_refused", Kind.INVALID
+    text = sentence("WhatsApp gave no pairing code. Use the QR code.")
+
+
+class TooManyCodes(WharfError):
+    code, kind = "too_many_codes", Kind.TOO_MANY
+    text = sentence("Too many pairing codes were asked for this number, try again in %(minutes)s min.")
+
+    def __init__(self, *, seconds: float) -> None:
+        self.retry_after = ceil(seconds)
+        super().__init__(minutes=ceil(seconds / 60))
+
+
+class TooManyTexts(WharfError):
+    code, kind = "too_many_texts", Kind.TOO_MANY
+    text = sentence("Too many messages to this number, try again in %(seconds)s s.")
+
+    def __init__(self, *, seconds: float) -> None:
+        self.retry_after = ceil(seconds)
+        super().__init__(seconds=self.retry_after)
+
+
+class QrTimeout(WharfError):
+    """No QR code came in time (seed row 31)."""
+
+    code, kind = "qr_timeout", Kind.UNAVAILABLE
+    text = sentence("QR code generation timeout")
 
 
 class NameTooLong(WharfError):

@@ -1,6 +1,7 @@
 """QR codes as pictures."""
 
 from functools import lru_cache
+from io import StringIO
 
 import segno
 
@@ -12,6 +13,13 @@ _SCALE = 6
 def png_data_url(text: str) -> str:
     """`text` as a PNG in a data URL. Asked for by every watcher of a session, made once."""
     return segno.make(text, error="m").png_data_uri(scale=_SCALE, border=4)
+
+
+def terminal(text: str) -> str:
+    """`text` as blocks of characters, for a terminal with dark letters on light ground or the other way round."""
+    drawn = StringIO()
+    segno.make(text, error="l").terminal(drawn, border=2, compact=True)
+    return drawn.getvalue()
 
 
 def svg(text: str) -> str:

@@ -76,6 +76,7 @@ def challenge(row: Session) -> Shape:
         "sessionId": row.id,
         "qr": row.current_qr,
         "qrExpiresAt": moment(row.qr_expires_at) if row.current_qr else None,
+        "advice": "pairing_code" if row.is_better_by_code else None,
         "code": row.current_code,
         "codeExpiresAt": moment(row.pairing_code_expires_at) if row.current_code else None,
         "codePhone": row.pairing_phone,

@@ -118,6 +118,95 @@ class CodeShape(Input):
     error = serializers.CharField(help_text="Why WhatsApp gave no code, in its words.")
 
 
+class SessionTotals(Input):
+    total = serializers.IntegerField()
+    connected = serializers.IntegerField()
+    disconnected = serializers.IntegerField()
+
+
+class LineMessage(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    message = serializers.CharField()
+
+
+class LineHealth(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    healthy = serializers.BooleanField()
+    reason = serializers.CharField(required=False)
+    phoneNumber = serializers.CharField(required=False, allow_null=True)
+
+
+class LineStatus(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    sessionId = serializers.CharField(allow_null=True)
+    connected = serializers.BooleanField()
+    status = serializers.ChoiceField(["connected", "disconnected", "not_initialized", "error"])
+    phoneNumber = serializers.CharField(allow_null=True)
+    reconnectAttempts = serializers.IntegerField()
+    health = serializers.DictField()
+    uptime = serializers.IntegerField(help_text="Seconds.")
+
+
+class LineAdvice(Input):
+    level = serializers.ChoiceField(["success", "warning", "error"])
+    message = serializers.CharField()
+    action = serializers.CharField()
+
+
+class LineDiagnostics(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    timestamp = serializers.DateTimeField()
+    health = serializers.DictField()
+    recommendations = LineAdvice(many=True)
+
+
+class LineMetrics(Input):
+    success = serializers.BooleanField()
+    metrics = serializers.DictField()
+    sessions = SessionTotals()
+    timestamp = serializers.DateTimeField()
+
+
+class LineInitialised(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    sessionId = serializers.CharField()
+    connected = serializers.BooleanField(required=False)
+    qr = serializers.CharField(required=False)
+    qrDataUrl = serializers.CharField(required=False)
+    qrTerminal = serializers.CharField(required=False)
+    message = serializers.CharField()
+
+
+class LineSent(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    phone = serializers.CharField()
+    messageId = serializers.CharField()
+    status = serializers.CharField()
+    timestamp = serializers.DateTimeField()
+
+
+class Paired(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    sessionId = serializers.CharField()
+    code = serializers.CharField(help_text="`XXXX-XXXX`; empty while WhatsApp has given none (202).")
+    expiresIn = serializers.IntegerField(help_text="Seconds.")
+    expiresAt = serializers.DateTimeField(allow_null=True)
+    instructions = serializers.ListField(child=serializers.CharField())
+    data = SessionShape()  # type: ignore[assignment]  # a name that DRF has too
+
+
+class CodeAnswer(Input):
+    success = serializers.BooleanField()
+    data = CodeShape()  # type: ignore[assignment]  # a name that DRF has too
+
+
 class TransitionShape(Input):
     id = serializers.IntegerField()
     at = serializers.DateTimeField()
@@ -212,12 +301,6 @@ class GrantShape(Input):
 
 class ListedGrantShape(GrantShape):
     grantedByUser = serializers.DictField(allow_null=True)
-
-
-class SessionTotals(Input):
-    total = serializers.IntegerField()
-    connected = serializers.IntegerField()
-    disconnected = serializers.IntegerField()
 
 
 class Total(Input):

@@ -14,6 +14,7 @@ from wharf.errors import sentence
 from wharf.moments import moment
 from wharf.schema import envelope
 from whatsapp import qr, shapes
+from whatsapp.api import lines
 from whatsapp.api import serializers as s
 from whatsapp.models import Session
 from whatsapp.services import access, history, sessions
@@ -78,7 +79,12 @@ class CleanupView(CompanyAPIView):
         return ok(message=gettext(CLEANED))
 
 
-class SessionView(CompanyAPIView):
+class SessionView(lines.LineAPIView):
+    @extend_schema(operation_id="removeSession", tags=["lines"], responses=s.LineMessage)
+    def delete(self, request: CompanyRequest, session_id: str) -> Response:
+        """Unlink it and put it out of sight; history stays."""
+        return lines.remove(request, session_id)
+
     @extend_schema(operation_id="showSession", tags=["sessions"], responses=SESSION)
     def get(self, request: CompanyRequest, session_id: str) -> Response:
         """One session."""
@@ -165,36 +171,6 @@ def _qr_answer(session: Session) -> shapes.Shape:
         "expiresAt": moment(session.qr_expires_at),
         "message": gettext(SCAN_IT),
     }
-
-
-class PairingCodeView(CompanyAPIView):
-    @extend_schema(
-        operation_id="requestPairingCode", tags=["linking"], request=s.PairingRequest, responses={202: SESSION}
-    )
-    def post(self, request: CompanyRequest, session_id: str) -> Response:
-        """Ask for a pairing code for a phone number; it comes in a moment, live and by GET."""
-        asked = s.PairingRequest(data=request.data)
-        asked.is_valid(raise_exception=True)
-        session = sessions.request_code(
-            company=request.company,
-            session_id=session_id,
-            phone=asked.validated_data["phoneNumber"],
-            by=request.actor,
-        )
-        return ok(shown(session), status=202)
-
-    @extend_schema(operation_id="showPairingCode", tags=["linking"], responses=envelope("CodeAnswer", s.CodeShape))
-    def get(self, request: CompanyRequest, session_id: str) -> Response:
-        """The pairing code on show; an expired one is never shown."""
-        shape = shapes.challenge(access.find_session(session_id, by=request.actor, needs=access.LINK))
-        return ok(
-            {
-                "code": shape["code"],
-                "phoneNumber": shape["codePhone"],
-                "expiresAt": shape["codeExpiresAt"],
-                "error": shape["codeError"],
-            }
-        )
 
 
 class TransitionsView(CompanyAPIView):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.api import chats, sessions, stats
+from whatsapp.api import chats, lines, sessions, stats
 
 urlpatterns = [
     path("sessions", sessions.SessionsView.as_view()),
@@ -15,7 +15,14 @@ urlpatterns = [
     path("sessions/<str:session_id>/archive", sessions.ArchiveView.as_view()),
     path("sessions/<str:session_id>/disconnect", sessions.DisconnectView.as_view()),
     path("sessions/<str:session_id>/qr", sessions.QrView.as_view()),
-    path("sessions/<str:session_id>/pairing-code", sessions.PairingCodeView.as_view()),
+    path("sessions/<str:session_id>/pairing-code", lines.PairingView.as_view()),
+    path("sessions/<str:session_id>/initialize", lines.InitialiseView.as_view()),
+    path("sessions/<str:session_id>/status", lines.StatusView.as_view()),
+    path("sessions/<str:session_id>/health", lines.HealthView.as_view()),
+    path("sessions/<str:session_id>/diagnostics", lines.DiagnosticsView.as_view()),
+    path("sessions/<str:session_id>/reconnect", lines.ReconnectView.as_view()),
+    path("sessions/<str:session_id>/send", lines.SendView.as_view()),
+    path("metrics", lines.MetricsView.as_view()),
     path("sessions/<str:session_id>/transitions", sessions.TransitionsView.as_view()),
     path("sessions/<str:session_id>/access", sessions.AccessView.as_view()),
     path("sessions/<str:session_id>/access/<str:manager_id>", sessions.ManagerAccessView.as_view()),

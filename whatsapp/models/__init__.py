@@ -3,6 +3,7 @@
 from whatsapp.models.access import ManagerAccess
 from whatsapp.models.account import Account
 from whatsapp.models.chat import Chat
+from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
 from whatsapp.models.session import Session
@@ -11,6 +12,7 @@ from whatsapp.models.transition import Transition
 __all__ = [
     "Account",
     "Chat",
+    "CodeAttempt",
     "Contact",
     "EarlyReceipt",
     "ManagerAccess",

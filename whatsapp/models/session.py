@@ -1,7 +1,7 @@
 """A session: one linked device on an account, which we keep online. It never owns history."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.apps import apps
 from django.db import models
@@ -13,6 +13,9 @@ from fleet.models import Network, Placement
 from wharf.ids import ID_LENGTH, new_id
 from whatsapp.models.account import Account
 from whatsapp.models.public import to_public
+
+#: So many QR codes go by before the other way of linking is advised.
+UNSCANNED: Final = 3
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -52,6 +55,8 @@ class Session(models.Model):
     # The challenge on show. A QR code links a device for whoever sees it, so it is gone as soon as it is of no use.
     qr = models.TextField(blank=True)
     qr_expires_at = models.DateTimeField(null=True, blank=True)
+    #: The how manieth in a row is on show: after some that nobody scanned, another way is worth trying.
+    qr_number = models.PositiveSmallIntegerField(default=0)
     pairing_code = models.CharField(max_length=16, blank=True)
     pairing_code_expires_at = models.DateTimeField(null=True, blank=True)
     #: The number that a pairing code was asked for, and when: the worker asks WhatsApp once for each request.
@@ -80,6 +85,11 @@ class Session(models.Model):
     @property
     def current_qr(self) -> str:
         return self.qr if _still(self.qr_expires_at) else ""
+
+    @property
+    def is_better_by_code(self) -> bool:
+        """Several QR codes have gone by unscanned (seed row 38)."""
+        return bool(self.current_qr) and self.qr_number > UNSCANNED
 
     @property
     def current_code(self) -> str:

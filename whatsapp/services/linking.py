@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db.models import F
 from django.utils import timezone
 
 from fleet.models import Placement
@@ -16,8 +17,9 @@ from whatsapp.services import transitions
 def record_challenge(company: Company, session: Session, placement: Placement, event: ChallengeIssued) -> None:
     """Show a new QR code or pairing code in the place of the one before."""
     expires_at = timezone.now() + timedelta(seconds=event.seconds)
+    changes: dict[str, object]
     if event.kind == "qr":
-        changes = {"qr": event.text, "qr_expires_at": expires_at}
+        changes = {"qr": event.text, "qr_expires_at": expires_at, "qr_number": F("qr_number") + 1}
     else:
         changes = {"pairing_code": _grouped(event.text), "pairing_code_expires_at": expires_at, "pairing_error": ""}
     Session.objects.filter(pk=session.pk).update(**changes)

@@ -30,6 +30,7 @@ from whatsapp.errors import (
 from whatsapp.models import Session
 from whatsapp.services import transitions
 from whatsapp.services.access import find_session
+from whatsapp.services.code_limits import count_request
 
 MAX_NAME: Final = 80
 
@@ -119,12 +120,13 @@ def start(*, company: Company, session_id: str, by: Actor) -> Session:
 def request_code(*, company: Company, session_id: str, phone: str, by: Actor) -> Session:
     """Link by pairing code for `phone` (as people write it); the code comes as a challenge.
 
-    Raises PhoneNumberMissing, BadPhoneNumber, AlreadyLinked.
+    Raises PhoneNumberMissing, BadPhoneNumber, AlreadyLinked, CodeRequestInProgress, TooManyCodes.
     """
     session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
     digits = phones.normalise(phone)
     if session.placement.is_linked:
         raise AlreadyLinked
+    count_request(Session.objects.select_for_update().get(pk=session.pk), digits)
     Session.objects.filter(pk=session.pk).update(
         pairing_phone=digits,
         pairing_requested_at=timezone.now(),

@@ -101,6 +101,7 @@ def forget_challenge(session_id: str) -> bool:
         shown.update(
             qr="",
             qr_expires_at=None,
+            qr_number=0,
             pairing_code="",
             pairing_code_expires_at=None,
             pairing_phone="",

@@ -213,6 +213,24 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/chats/<str:chat_id>/send": {"POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/read": {"POST": Call()},
 }
+_G: Final = "webhook/whatsapp/baileys"
+
+API.update(
+    {
+        f"{_G}/status": {"GET": Call(statuses=OWN)},
+        f"{_G}/status/<str:session_id>": {"GET": Call()},
+        f"{_G}/qr": {"GET": Call(statuses=OWN)},
+        f"{_G}/qr/<str:session_id>": {"GET": Call()},
+        f"{_G}/sessions": {"GET": Call(statuses=OWN)},
+        f"{_G}/init/<str:session_id>": {"POST": Call()},
+        f"{_G}/disconnect/<str:session_id>": {"POST": Call()},
+        f"{_G}/reconnect/<str:session_id>": {"POST": Call()},
+        f"{_G}/health/<str:session_id>": {"GET": Call()},
+        f"{_G}/diagnostics/<str:session_id>": {"GET": Call()},
+        f"{_G}/metrics": {"GET": Call(statuses=OWN)},
+        f"{_G}/send": {"POST": Call(TEXT | {"companyId": "{session_id}"})},
+    }
+)
 #: With a session of one's own and acme's ids inside it; the rest of the API then is one's own business.
 SMUGGLED: Final = {
     f"{_S}/access": {"POST"},
@@ -258,7 +276,7 @@ PUBLIC: Final = {
     "api-docs",
     "api-docs/schema",
     "api/auth/login",
-    "^api/(?P<path>.*)$",
+    "^(?:api|webhook)/(?P<path>.*)$",
     "login",
     "logout",
     "language",

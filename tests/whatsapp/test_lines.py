@@ -375,3 +375,58 @@ def test_after_three_codes_that_nobody_scanned_the_other_way_is_advised(
 
     assert first["advice"] is None
     assert eventually(lambda: shapes.challenge(harbour.session(session_id))["advice"]) == "pairing_code"
+
+
+# -- the second set of addresses -----------------------------------------------------------------------------------
+GATEWAY = "/webhook/whatsapp/baileys"
+
+
+def test_the_tools_shape_of_a_status_is_there_too(acme: Company, acme_admin: Person, api: ApiClients) -> None:
+    is_connected(make_linked(acme, acme_admin))
+
+    for path in (f"{GATEWAY}/status", f"{GATEWAY}/status/company_{acme.pk}"):
+        body = api(acme_admin).get(path).json()
+        assert (set(body), body["success"]) == ({"success", "companyId", "status"}, True)
+        assert (body["status"]["connected"], body["status"]["status"]) == (True, "connected")
+    listed = api(acme_admin).get(f"{GATEWAY}/sessions").json()
+    assert (listed["count"], listed["sessions"][0]["connected"]) == (1, True)
+
+
+def test_looking_for_a_code_shows_what_is_there_and_starts_nothing(
+    acme: Company, acme_admin: Person, api: ApiClients
+) -> None:
+    assert api(acme_admin).get(f"{GATEWAY}/qr").json()["qr"] is None
+    assert not run_in(acme, Session.objects.exists)
+    session_id = make_session(acme, acme_admin)
+
+    def show(**fields: Any) -> Any:
+        run_in(acme, lambda: Session.objects.filter(pk=session_id).update(**fields))
+        return api(acme_admin).get(f"{GATEWAY}/qr/{acme.pk}").json()["qr"]
+
+    later = timezone.now() + timedelta(minutes=1)
+    assert show(qr="2@abc", qr_expires_at=later) == {"type": "qr", "code": "2@abc"}
+    code = show(pairing_code="ABCD-EFGH", pairing_code_expires_at=later)
+    assert code == {"type": "pairing", "code": "ABCD-EFGH"}
+
+
+def test_a_line_is_started_and_paused_there(acme: Company, acme_admin: Person, api: ApiClients) -> None:
+    assert api(acme_admin).post(f"{GATEWAY}/init/{acme.pk}").json()["success"] is True
+    placement = Placement.objects.get(company=acme)
+    assert placement.wanted == Wanted.RUNNING
+
+    assert api(acme_admin).post(f"{GATEWAY}/disconnect/{acme.pk}").json()["success"] is True
+    placement.refresh_from_db()
+    assert placement.wanted == Wanted.STOPPED
+
+
+def test_a_text_names_its_line_in_the_body(acme: Company, acme_admin: Person, api: ApiClients) -> None:
+    make_linked(acme, acme_admin)
+    body = {"companyId": acme.pk, "phone": "+4915550000077", "message": "Hello"}
+
+    assert api(acme_admin).post(f"{GATEWAY}/send", body, format="json").json()["companyId"] == acme.pk
+    foreign = api(acme_admin).post(f"{GATEWAY}/send", body | {"companyId": "962302"}, format="json")
+    check_failure(foreign, 404, "session_not_found")
+
+
+def test_there_too_an_unknown_path_is_json(acme_admin: Person, api: ApiClients) -> None:
+    check_failure(api(acme_admin).get(f"{GATEWAY}/nothing"), 404, "not_found")

@@ -130,6 +130,28 @@ class LineMessage(Input):
     message = serializers.CharField()
 
 
+class GatewayText(TextToNumber):
+    companyId = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+
+
+class GatewayStatus(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    status = serializers.DictField()
+
+
+class GatewayQr(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    qr = serializers.DictField(allow_null=True, help_text="`type` (`qr` or `pairing`) and `code`.")
+
+
+class GatewaySessions(Input):
+    success = serializers.BooleanField()
+    count = serializers.IntegerField()
+    sessions = serializers.ListField(child=serializers.DictField())
+
+
 class LineHealth(Input):
     success = serializers.BooleanField()
     companyId = serializers.CharField()

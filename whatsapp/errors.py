@@ -171,6 +171,11 @@ class ReadingDenied(PermissionDenied):
     text = sentence("You do not have access to this WhatsApp session")
 
 
+class ChatCareDenied(PermissionDenied):
+    code = "chat_management_denied"
+    text = sentence("You do not have the right to manage chats in this WhatsApp session")
+
+
 class SendingDenied(PermissionDenied):
     code = "sending_denied"
     text = sentence("You do not have the right to send messages in this WhatsApp session")

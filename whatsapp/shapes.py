@@ -102,6 +102,7 @@ def chat(row: Chat, session_id: str, company_id: str) -> Shape:
         "lastMessageAt": moment(row.last_message_at),
         "lastMessageText": row.last_message_text or None,
         "isArchived": row.is_archived,
+        "assigneeId": row.assignee_id,
         "unreadCount": row.unread_count,
         "createdAt": moment(row.created_at),
         "updatedAt": moment(row.updated_at),

@@ -12,6 +12,7 @@ from whatsapp import shapes
 from whatsapp.api import serializers as s
 from whatsapp.models import Chat, Message
 from whatsapp.services import chats, outbound
+from whatsapp.services.chat_care import ChatChange, change_chat
 from whatsapp.services.chats import ChatFilter
 
 SENT = sentence("The message has been sent")
@@ -34,7 +35,7 @@ class ChatsView(CompanyAPIView):
             by=request.actor,
             number=data["page"],
             limit=data["limit"],
-            chat_filter=ChatFilter(data["includeGroups"], data["chatType"], data["search"]),
+            chat_filter=ChatFilter(data["includeGroups"], data["chatType"], data["search"], data["archived"]),
         )
         listed = [_chat(row, session_id, request) | {"_count": {"messages": total}} for row, total in rows]
         return ok({"chats": listed, "pagination": page.shape})
@@ -49,6 +50,21 @@ class ChatView(CompanyAPIView):
     def get(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
         """One chat."""
         chat = chats.find_chat(chats.readable_session(session_id, request.actor), chat_id)
+        return ok(_chat(chat, session_id, request))
+
+    @extend_schema(
+        operation_id="changeChat", tags=["chats"], request=s.ChatChange,
+        responses=envelope("ChangedChatAnswer", s.ChatShape),
+    )  # fmt: skip
+    def patch(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """Archive it, give it a name, hand it to somebody; for those who may manage chats."""
+        asked = s.ChatChange(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        change = ChatChange(data.get("isArchived"), data.get("chatName"), data.get("assigneeId"))
+        chat = change_chat(
+            company=request.company, session_id=session_id, chat_id=chat_id, change=change, by=request.actor
+        )
         return ok(_chat(chat, session_id, request))
 
 

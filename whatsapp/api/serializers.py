@@ -63,6 +63,13 @@ class ChatQuery(PageQuery):
     includeStatus = serializers.BooleanField(required=False, default=False, help_text="Accepted, without effect.")
     chatType = serializers.ChoiceField(["individual", "group", "all"], required=False, default="individual")
     search = serializers.CharField(required=False, allow_blank=True, default="", max_length=80)
+    archived = serializers.BooleanField(required=False, default=False, help_text="Those put away, instead.")
+
+
+class ChatChange(Input):
+    isArchived = serializers.BooleanField(required=False)
+    chatName = serializers.CharField(required=False, allow_blank=True, max_length=120)
+    assigneeId = serializers.CharField(required=False, allow_blank=True, max_length=32)
 
 
 # -- out -----------------------------------------------------------------------------------------------------------
@@ -274,6 +281,7 @@ class ChatShape(Input):
     lastMessageAt = serializers.DateTimeField(allow_null=True)
     lastMessageText = serializers.CharField(allow_null=True)
     isArchived = serializers.BooleanField()
+    assigneeId = serializers.CharField(allow_null=True)
     unreadCount = serializers.IntegerField()
     createdAt = serializers.DateTimeField()
     updatedAt = serializers.DateTimeField()

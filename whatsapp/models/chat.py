@@ -8,6 +8,7 @@ from django.db.models import Q
 from wharf.ids import ID_LENGTH, new_id
 from whatsapp.models.account import Account
 from whatsapp.models.contact import Contact
+from whatsapp.models.public import to_public
 
 
 class Chat(models.Model):
@@ -17,6 +18,10 @@ class Chat(models.Model):
     #: The group's JID; empty for a chat with one person.
     group_jid = models.CharField(max_length=64, blank=True)
     subject = models.CharField(max_length=120, blank=True)
+    #: What people here call it; empty for the contact's or the group's own name.
+    name = models.CharField(max_length=120, blank=True)
+    #: Who looks after it.
+    assignee = to_public("accounts.User", null=True, blank=True)
     is_archived = models.BooleanField(default=False)
     last_message_at = models.DateTimeField(null=True, blank=True)
     last_message_text = models.CharField(max_length=200, blank=True)
@@ -46,8 +51,8 @@ class Chat(models.Model):
     @property
     def label(self) -> str:
         if self.contact:
-            return self.contact.label
-        return self.subject or self.group_jid
+            return self.name or self.contact.label
+        return self.name or self.subject or self.group_jid
 
     @property
     def jid(self) -> str:

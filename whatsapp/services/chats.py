@@ -47,15 +47,18 @@ class ChatFilter:
     include_groups: bool = False
     chat_type: str = "individual"
     search: str = ""
+    archived: bool = False
 
     def apply(self, rows: QuerySet[Chat]) -> QuerySet[Chat]:
+        rows = rows.filter(is_archived=self.archived)
         if self.chat_type == "group":
             rows = rows.exclude(group_jid="")
         elif self.chat_type != "all" and not self.include_groups:
             rows = rows.filter(group_jid="")
         if self.search:
             rows = rows.filter(
-                Q(contact__push_name__icontains=self.search)
+                Q(name__icontains=self.search)
+                | Q(contact__push_name__icontains=self.search)
                 | Q(contact__phone_number__contains=self.search.lstrip("+"))
                 | Q(subject__icontains=self.search)
             )

@@ -145,7 +145,8 @@ def preview(row: Message) -> str:
 
 _TOUCH: Final = """
 UPDATE whatsapp_chat
-SET last_message_at = %s, last_message_text = %s, unread_count = unread_count + %s, updated_at = now()
+SET last_message_at = %s, last_message_text = %s, unread_count = unread_count + %s, updated_at = now(),
+    is_archived = is_archived AND %s = 0
 WHERE id = %s
 """
 
@@ -162,7 +163,9 @@ def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequen
             chat.last_message_at, chat.last_message_text = newest.timestamp, preview(newest)
         unread = sum(row.chat_id == chat.pk and not row.from_me for row in fresh)
         chat.unread_count += unread
-        touched.append((chat.last_message_at, chat.last_message_text, unread, chat.pk))
+        # What a customer writes must not stay out of sight.
+        chat.is_archived = chat.is_archived and not unread
+        touched.append((chat.last_message_at, chat.last_message_text, unread, unread, chat.pk))
     with connection.cursor() as cursor:
         cursor.executemany(_TOUCH, touched)
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from tenants.companies import change_company, resume_company, suspend_company
+from tenants.companies import change_company, checked_currency, resume_company, suspend_company
 from tenants.domains import checked_domain, save_domain
 from tenants.models import Company, Domain
 from tenants.provisioning import checked_name, create_company
@@ -34,10 +34,17 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 
     class Meta:
         model = Company
-        fields = ("name", "slug", "language", "timezone", "max_sessions", "sandbox_allowed")
+        fields = (
+            *("name", "slug", "language", "timezone", "currency"),
+            *("subscription_plan", "subscription_status", "subscription_expires_at"),
+            *("max_sessions", "max_managers", "max_agents", "max_monthly_calls", "sandbox_allowed"),
+        )
 
     def clean_name(self) -> str:
         return said(checked_name, self.cleaned_data["name"])
+
+    def clean_currency(self) -> str:
+        return said(checked_currency, self.cleaned_data["currency"])
 
 
 class DomainForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
@@ -60,8 +67,11 @@ def said(check: Any, value: str) -> str:
 @admin.register(Company)
 class CompanyAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
     form = CompanyForm
-    list_display = ("name", "slug", "is_active", "max_sessions", "sandbox_allowed", "created_at")
-    list_filter = ("is_active", "sandbox_allowed")
+    list_display = (
+        *("name", "slug", "is_active", "subscription_plan", "subscription_status", "subscription_expires_at"),
+        *("max_sessions", "max_managers", "sandbox_allowed", "created_at"),
+    )
+    list_filter = ("is_active", "subscription_plan", "subscription_status", "sandbox_allowed")
     search_fields = ("name", "slug", "id")
     readonly_fields = ("id", "schema_name", "is_active", "created_at")
     actions = ("suspend", "resume")

@@ -1,18 +1,34 @@
 """Companies after their birth: found, suspended, resumed, given another plan. Never deleted."""
 
-from typing import TypedDict, Unpack
+import re
+from datetime import datetime
+from typing import Final, TypedDict, Unpack
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.db.models import Q
 
 from tenants.errors import CompanyNotFound
 from tenants.models import Company
+from wharf.errors import Invalid, sentence
+
+#: More than any plan has, and still a number that the column holds.
+MOST: Final = 1_000_000
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 class Changes(TypedDict, total=False):
     name: str
     language: str
     timezone: str
+    currency: str
+    subscription_plan: str
+    subscription_status: str
+    subscription_expires_at: datetime | None
     max_sessions: int
+    max_managers: int
+    max_agents: int
+    max_monthly_calls: int
     sandbox_allowed: bool
 
 
@@ -27,15 +43,34 @@ def change_company(company: Company, **changes: Unpack[Changes]) -> None:
     """Write what is given and nothing else."""
     for name, value in changes.items():
         setattr(company, name, value)
-    company.save(update_fields=list(changes))
+    company.save(update_fields=[*changes, "updated_at"])
+
+
+def checked_timezone(name: str) -> str:
+    """Raises Invalid, as the checks below do."""
+    if name not in available_timezones():
+        raise Invalid(field="timezone", problem=sentence("This is not a time zone such as Europe/Moscow"))
+    return name
+
+
+def checked_currency(code: str) -> str:
+    if not _CURRENCY.fullmatch(code):
+        raise Invalid(field="currency", problem=sentence("This is not a currency of three capitals such as USD"))
+    return code
+
+
+def checked_language(code: str) -> str:
+    if code not in dict(settings.LANGUAGES):
+        raise Invalid(field="language", problem=sentence("This language is not spoken here"))
+    return code
 
 
 def suspend_company(company: Company) -> None:
     """Its people are refused from the next request on; its rows and its sessions' keys stay."""
     company.is_active = False
-    company.save(update_fields=["is_active"])
+    company.save(update_fields=["is_active", "updated_at"])
 
 
 def resume_company(company: Company) -> None:
     company.is_active = True
-    company.save(update_fields=["is_active"])
+    company.save(update_fields=["is_active", "updated_at"])

@@ -35,6 +35,13 @@ class CompanyInactive(WharfError):
     text = sentence("The company is not active")
 
 
+class SubscriptionExpired(WharfError):
+    """Expired, cancelled or suspended: the older systems have one sentence for it (seed contract 1.0)."""
+
+    code, kind = "subscription_expired", Kind.FORBIDDEN
+    text = sentence("The company's subscription has expired")
+
+
 class DatabaseNotReady(WharfError):
     code, kind = "database_not_ready", Kind.UNAVAILABLE
     text = sentence("The database is not ready: `manage.py upgrade` has not run yet")

@@ -3,9 +3,25 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.timezone import now
 from django_tenants.models import DomainMixin, TenantMixin
 
 from wharf.ids import ID_LENGTH, new_id
+
+
+class SubscriptionPlan(models.TextChoices):
+    """What a company has bought (seed contract 3.1); what it allows stands in the limits beside it."""
+
+    BASIC = "basic", "basic"
+    PRO = "pro", "pro"
+    ENTERPRISE = "enterprise", "enterprise"
+
+
+class SubscriptionStatus(models.TextChoices):
+    ACTIVE = "active", "active"
+    SUSPENDED = "suspended", "suspended"
+    CANCELLED = "cancelled", "cancelled"
+    EXPIRED = "expired", "expired"
 
 
 class Company(TenantMixin):  # type: ignore[misc]  # django-tenants ships no types
@@ -21,11 +37,26 @@ class Company(TenantMixin):  # type: ignore[misc]  # django-tenants ships no typ
     is_active = models.BooleanField(default=True)
     language = models.CharField(max_length=8, default="ru")
     timezone = models.CharField(max_length=64, default="UTC")
-    #: The plan: how many sessions may be live at once (one, as in the older systems).
+    #: ISO 4217.
+    currency = models.CharField(max_length=3, default="USD")
+    subscription_plan = models.CharField(
+        max_length=16, choices=SubscriptionPlan.choices, default=SubscriptionPlan.BASIC
+    )
+    subscription_status = models.CharField(
+        max_length=16, choices=SubscriptionStatus.choices, default=SubscriptionStatus.ACTIVE
+    )
+    #: Empty: it does not end by itself.
+    subscription_expires_at = models.DateTimeField(null=True, blank=True)
+    #: How many sessions may be live at once (one, as in the older systems); outside it is `max_phone_numbers`.
     max_sessions = models.PositiveIntegerField(default=1)
+    max_managers = models.PositiveIntegerField(default=3)
+    #: Said to clients of the older systems; there are no agents and no calls here to count.
+    max_agents = models.PositiveIntegerField(default=10)
+    max_monthly_calls = models.PositiveIntegerField(default=1000)
     #: May have sessions on the sandbox; only the operator says so.
     sandbox_allowed = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
 
     objects: ClassVar[models.Manager["Company"]] = models.Manager()
 
@@ -35,6 +66,13 @@ class Company(TenantMixin):  # type: ignore[misc]  # django-tenants ships no typ
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_subscribed(self) -> bool:
+        """False once the subscription is over, whoever or whatever ended it."""
+        ends = self.subscription_expires_at
+        has_ended = ends is not None and ends <= now()
+        return self.subscription_status == SubscriptionStatus.ACTIVE and not has_ended
 
 
 class Domain(DomainMixin):  # type: ignore[misc]  # django-tenants ships no types

@@ -1,6 +1,7 @@
 """A new company in one transaction: its row, and its schema as a copy of the template's."""
 
 import re
+from datetime import datetime
 from itertools import chain, count
 from typing import Any, Final, TypedDict, Unpack
 
@@ -29,7 +30,14 @@ class Plan(TypedDict, total=False):
     id: str
     language: str
     timezone: str
+    currency: str
+    subscription_plan: str
+    subscription_status: str
+    subscription_expires_at: datetime | None
     max_sessions: int
+    max_managers: int
+    max_agents: int
+    max_monthly_calls: int
     sandbox_allowed: bool
 
 

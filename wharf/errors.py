@@ -38,6 +38,8 @@ class WharfError(Exception):
     code: ClassVar[str] = "error"
     kind: ClassVar[Kind] = Kind.BROKEN
     text: ClassVar[str] = sentence("Something went wrong")
+    #: Params that stand in the API's answer under their own names too, for clients that read them there.
+    told: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **params: object) -> None:
         self.params = params

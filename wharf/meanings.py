@@ -39,8 +39,12 @@ def say(error: WharfError) -> str:
 
 
 def body(error: WharfError) -> dict[str, object]:
-    """The one JSON shape of every failure: `{"success": false, "code", "message"}`, with `fields` for bad input."""
+    """The one JSON shape of every failure: `{"success": false, "code", "message"}`, with `fields` for bad input.
+
+    What an error has `told` stands beside them.
+    """
     shape: dict[str, object] = {"success": False, "code": error.code, "message": say(error)}
+    shape |= {name: error.params[name] for name in error.told}
     if isinstance(error, Invalid):
         params = _said(error.params)
         shape["fields"] = {str(params["field"]): [params["problem"]]}

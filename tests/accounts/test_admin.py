@@ -1,5 +1,6 @@
 """Django's admin: for operators alone, every page opens, and whatever is saved went through the services."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -116,7 +117,20 @@ def test_neither_companies_nor_people_can_be_deleted(desk: Client, acme_admin: P
 
 # -- companies ------------------------------------------------------------------------------------------------------
 
-PLAN = {"language": "ru", "timezone": "UTC", "max_sessions": 3, "sandbox_allowed": "on"}
+PLAN = {
+    "language": "ru",
+    "timezone": "UTC",
+    "currency": "USD",
+    "sandbox_allowed": "on",
+    "subscription_plan": "basic",
+    "subscription_status": "active",
+    "subscription_expires_at_0": "",
+    "subscription_expires_at_1": "",
+    "max_sessions": 3,
+    "max_managers": 3,
+    "max_agents": 10,
+    "max_monthly_calls": 1000,
+}
 
 
 def test_a_company_made_here_has_its_schema(desk: Client) -> None:
@@ -143,6 +157,29 @@ def test_a_plan_is_changed_and_the_slug_is_not(desk: Client, acme: Company) -> N
 
     after = Company.objects.get(pk=acme.pk)
     assert (after.max_sessions, after.slug, after.is_active) == (9, "acme", True)
+
+
+def test_an_operator_ends_a_subscription_and_moves_the_limits(desk: Client, acme: Company) -> None:
+    address = reverse("admin:tenants_company_change", args=[acme.pk])
+    change = {
+        "subscription_plan": "pro",
+        "subscription_expires_at_0": "2026-01-31",
+        "subscription_expires_at_1": "12:00",
+    }
+    saved(desk, address, name="Acme", slug="acme", **(PLAN | change | {"max_managers": 40}))
+
+    after = Company.objects.get(pk=acme.pk)
+    assert (after.subscription_plan, after.max_managers, after.is_subscribed) == ("pro", 40, False)
+    assert after.subscription_expires_at == datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("wrong", [{"currency": "usd"}, {"subscription_status": "late"}, {"max_managers": -1}])
+def test_a_plan_that_makes_no_sense_is_refused(desk: Client, acme: Company, wrong: dict[str, object]) -> None:
+    address = reverse("admin:tenants_company_change", args=[acme.pk])
+
+    response = desk.post(address, {"name": "Acme", "slug": "acme", **PLAN, **wrong})
+
+    assert list(response.context["adminform"].form.errors) == list(wrong)
 
 
 def test_a_company_is_suspended_and_resumed(desk: Client, acme: Company) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.mail import mailer
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Where Docker puts secrets: a file a variable, named like it in lower case (`wharf_secret_key`).
 SECRETS = Path("/run/secrets")
@@ -16,7 +18,12 @@ class Env(BaseSettings):
     """Environment variables, each with the prefix `WHARF_`, or files under /run/secrets."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WHARF_", frozen=True, extra="ignore", secrets_dir=SECRETS if SECRETS.is_dir() else None
+        # What is wrong with a variable is said, what is in it is not.
+        env_prefix="WHARF_",
+        hide_input_in_errors=True,
+        frozen=True,
+        extra="ignore",
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
     )
 
     #: Signs log-ins and tokens; at least 32 characters, never a default.
@@ -31,6 +38,10 @@ class Env(BaseSettings):
     public_url: str = "http://127.0.0.1:3000"
     #: Host names the server answers to, separated by commas; the one of `public_url` is always among them.
     allowed_hosts: str = ""
+    #: How mail leaves (`config.mail`); by default into the terminal, codes included, which is for development.
+    email_url: SecretStr = SecretStr("console://")
+    #: Who mails are from.
+    email_from: str = "Wharf <wharf@localhost>"
     #: The worker's own folder: device stores and journals. Private to one worker, kept between its runs.
     state_dir: Path = ROOT / "var" / "worker"
     #: The sandbox's control address; empty means that no company can have sandbox sessions here.
@@ -49,6 +60,12 @@ class Env(BaseSettings):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
             raise ValueError("must have at least 32 characters; `openssl rand -base64 48` makes one")
+        return value
+
+    @field_validator("email_url")
+    @classmethod
+    def _a_way_for_mail(cls, value: SecretStr) -> SecretStr:
+        mailer(value.get_secret_value())
         return value
 
     @property

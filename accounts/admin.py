@@ -72,7 +72,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
     list_display = ("email", "full_name", "is_active", "is_superuser", "last_login", "created_at")
     list_filter = ("is_active", "is_superuser", "memberships__company")
     search_fields = ("email", "first_name", "last_name")
-    readonly_fields = ("id", "email", "is_superuser", "last_login", "created_at", "updated_at")
+    readonly_fields = ("id", "email", "keeper", "is_superuser", "last_login", "created_at", "updated_at")
     actions = ("give_new_password",)
 
     def get_form(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from accounts.models import Membership, User
 from accounts.permissions import Actor
-from tenants.errors import CompanyInactive
+from tenants.errors import CompanyInactive, SubscriptionExpired
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
@@ -18,20 +18,32 @@ class Caller:
     actor: Actor
 
 
-def find_caller(*, user_id: str, company_id: str, host_company: Company | None = None) -> Caller:
-    """The person in the company, in one query. Raises NotAuthenticated or CompanyInactive.
+def find_caller(
+    *, user_id: str, company_id: str, host_company: Company | None = None, even_expired: bool = False
+) -> Caller:
+    """The person in the company, in one query. Raises NotAuthenticated, CompanyInactive or SubscriptionExpired.
 
     `host_company` is the company whose own host name was asked: there nobody is a member of another one.
+    `even_expired` is for what a company may still do when its subscription is over.
     """
     if host_company is not None and host_company.pk != company_id:
         raise NotAuthenticated
-    membership = Membership.objects.select_related("user", "company").filter(user=user_id, company=company_id).first()
+    rows = Membership.objects.confirmed().select_related("user", "company")
+    membership = rows.filter(user=user_id, company=company_id).first()
     caller = caller_of(membership) if membership else _operator(user_id, company_id)
     if not caller.user.is_active:
         raise NotAuthenticated
     if not caller.company.is_active:
         raise CompanyInactive
+    if not even_expired:
+        require_subscription(caller.company)
     return caller
+
+
+def require_subscription(company: Company) -> None:
+    """Raises SubscriptionExpired. Nothing else happens to such a company: its numbers stay connected."""
+    if not company.is_subscribed:
+        raise SubscriptionExpired
 
 
 def caller_for_session(user: User, company_id: str | None, host_company: Company | None = None) -> Caller:
@@ -44,7 +56,7 @@ def caller_for_session(user: User, company_id: str | None, host_company: Company
 
 def first_company_of(user: User) -> str | None:
     """Where a person starts who names no company: the first they joined that is active, else the first."""
-    first = Membership.objects.filter(user=user).order_by("-company__is_active", "created_at").first()
+    first = Membership.objects.confirmed().filter(user=user).order_by("-company__is_active", "created_at").first()
     return first.company_id if first else None
 
 

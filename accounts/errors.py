@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from wharf.errors import Kind, NotAuthenticated, WharfError, sentence
+from wharf.errors import Kind, NotAuthenticated, PermissionDenied, WharfError, sentence
 
 
 class WrongCredentials(NotAuthenticated):
@@ -40,6 +40,49 @@ class TooManyAttempts(WharfError):
         super().__init__(minutes=ceil(seconds / 60))
 
 
+class TooManyRequests(TooManyAttempts):
+    """Codes, registrations, and what else is counted besides log-ins."""
+
+    code = "too_many_requests"
+    text = sentence("Too often, try again in %(minutes)s min.")
+
+
+class AlreadyLoggedIn(WharfError):
+    """What guests ask for, asked with a token (seed contract 1.0)."""
+
+    code, kind = "already_logged_in", Kind.INVALID
+    text = sentence("You are logged in already")
+
+
+class EmailNotVerified(NotAuthenticated):
+    """Told only to somebody who knew the registration's password."""
+
+    code = "email_not_verified"
+    text = sentence("The e-mail has not been verified")
+
+
+class WrongCodeMode(WharfError):
+    code, kind = "wrong_code_mode", Kind.INVALID
+    text = sentence("Wrong mode of sending a code")
+
+
+class WrongVerificationMode(WharfError):
+    code, kind = "wrong_verification_mode", Kind.INVALID
+    text = sentence("Wrong mode of verification")
+
+
+class WrongCode(WharfError):
+    """Wrong, expired, used, guessed at too often, or never sent: never says which."""
+
+    code, kind = "wrong_code", Kind.INVALID
+    text = sentence("Wrong code")
+
+
+class ResetNotProven(WharfError):
+    code, kind = "reset_not_proven", Kind.INVALID
+    text = sentence("Confirm the code for resetting the password first")
+
+
 class EmailWrong(WharfError):
     code, kind = "email_wrong", Kind.INVALID
     text = sentence("This is not an e-mail address")
@@ -55,8 +98,76 @@ class AlreadyMember(WharfError):
     text = sentence("A manager with this e-mail exists in the company already")
 
 
+class ManagerLimitReached(WharfError):
+    """The plan's number of managers is used up; `limit` and `current` say how many (seed contract 1.0)."""
+
+    code, kind = "manager_limit_reached", Kind.FORBIDDEN
+    text = sentence("The limit on the number of managers of your plan has been reached")
+    told = ("limit", "current")
+
+
+class AdminsOnly(PermissionDenied):
+    code = "admins_only"
+    text = sentence("Access denied. Administrator rights are required")
+
+
+class OperatorsOnly(PermissionDenied):
+    """What a company must not decide for itself, in the sentence that the older systems' clients know."""
+
+    code = "operators_only"
+    text = AdminsOnly.text
+
+
+class ManagerNotFound(WharfError):
+    """No manager of this company."""
+
+    code, kind = "manager_not_found", Kind.NOT_FOUND
+    text = sentence("Manager not found")
+
+
+class PersonDecides(PermissionDenied):
+    """The account is the person's own, or another company's: this one cannot change how they log in."""
+
+    code = "person_decides"
+    text = sentence("This person decides on their e-mail and password themselves")
+
+
+class NothingToChange(WharfError):
+    code, kind = "nothing_to_change", Kind.INVALID
+    text = sentence("Name at least one field to change")
+    told = ("allowed_fields",)
+
+
+class PasswordsMissing(WharfError):
+    code, kind = "passwords_missing", Kind.INVALID
+    text = sentence("The current password and a new password are required")
+    told = ("required_fields",)
+
+
+class WrongCurrentPassword(WharfError):
+    code, kind = "wrong_current_password", Kind.INVALID
+    text = sentence("Wrong current password")
+
+
+class SettingsMissing(WharfError):
+    code, kind = "settings_missing", Kind.INVALID
+    text = sentence("Settings are required")
+
+
+class LimitsMissing(WharfError):
+    code, kind = "limits_missing", Kind.INVALID
+    text = sentence("Limits are required")
+
+
 class PasswordWeak(WharfError):
     """`problems` come from the validators, in the reader's language."""
 
     code, kind = "password_weak", Kind.INVALID
     text = sentence("The password will not do: %(problems)s")
+
+
+class PasswordShort(PasswordWeak):
+    """Most often what is wrong, so the older systems have a sentence for it (seed contract 1.3)."""
+
+    code = "password_short"
+    text = sentence("A new password must have at least 6 characters")

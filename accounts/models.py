@@ -41,6 +41,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     #: Interface language; empty means what the browser or client asks for.
     language = models.CharField(max_length=8, blank=True)
     is_active = models.BooleanField(default=True)
+    #: The company whose admin made the account and its password. Empty once the person has proven by a code that the
+    #: address is theirs (or when an operator made it): from then on nobody else decides on it.
+    keeper = models.ForeignKey(Company, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -66,6 +69,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         return f"{self.first_name} {self.last_name}".strip() or self.email
 
 
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def confirmed(self) -> "MembershipQuerySet":
+        """Those that open their company; see `Membership.is_confirmed`."""
+        return self.filter(models.Q(user__keeper=None) | models.Q(user__keeper=models.F("company")))
+
+
 class Membership(models.Model):
     """What a person is in a company."""
 
@@ -73,8 +82,14 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices)
+    #: What the company calls somebody whose account is not the company's own; empty: what the account says.
+    first_name = models.CharField(max_length=60, blank=True)
+    last_name = models.CharField(max_length=60, blank=True)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar = MembershipQuerySet.as_manager()
 
     class Meta:
         ordering = ("created_at",)
@@ -82,6 +97,71 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+    @property
+    def is_confirmed(self) -> bool:
+        """False while another company holds the account's password: it must not open this one with it."""
+        return self.user.keeper_id in (None, self.company_id)
+
+    @property
+    def is_kept_here(self) -> bool:
+        """Whether the company may decide on the account: it has made it, and the person has not taken it over."""
+        return self.user.keeper_id == self.company_id
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """First and last name, as the company knows them."""
+        if self.first_name or self.last_name:
+            return self.first_name, self.last_name
+        return self.user.first_name, self.user.last_name
+
+
+class Registration(models.Model):
+    """A company and its first admin that somebody wants. Nothing else is made until the address is proven."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    email = models.EmailField(db_index=True)
+    first_name = models.CharField(max_length=60, blank=True)
+    last_name = models.CharField(max_length=60, blank=True)
+    company_name = models.CharField(max_length=120)
+    #: A hash, as in User.
+    password = models.CharField(max_length=128)
+    #: A digest of who asked; a code that is asked for from there is for this registration.
+    client = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.company_name}, asked for {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Purpose(models.TextChoices):
+    """What a code is for; the older systems' words (seed contract 1.3, `mode`)."""
+
+    REGISTER = "register", "register"
+    RESET = "reset", "reset"
+
+
+class EmailCode(models.Model):
+    """A code that was asked for. The six digits stand nowhere: id and key make them (`accounts.services.codes`)."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    email = models.EmailField()
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
+    registration = models.ForeignKey(Registration, null=True, on_delete=models.CASCADE, related_name="codes")
+    #: What the mail is written in.
+    language = models.CharField(max_length=8)
+    guesses = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    proven_at = models.DateTimeField(null=True)
+    #: A digest of who proved it.
+    proven_by = models.CharField(max_length=64, blank=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=("email", "purpose"), name="email_codes_of_an_address")]
+
+    def __str__(self) -> str:
+        return f"{self.purpose}, asked for {self.created_at:%Y-%m-%d %H:%M}"
 
 
 class LoginAttempts(models.Model):

@@ -25,7 +25,8 @@ P = ParamSpec("P")
 def caller_of_log_in(session_key: str, host_company: Company | None) -> Caller:
     """Who is logged in with this session now, for connections that outlive a request.
 
-    The session is read again: logging out and a new password count at once. Raises NotAuthenticated, CompanyInactive.
+    The session is read again: logging out and a new password count at once. Raises NotAuthenticated, CompanyInactive,
+    SubscriptionExpired.
     """
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
@@ -48,7 +49,8 @@ def company_page(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpRes
     """Run `page` inside the company of whoever is logged in; everybody else is sent to log in.
 
     The page must return a finished answer (`render`, not a template response): the company is left after it. Raises
-    NotAuthenticated or CompanyInactive for an account without a company, or in one that is suspended.
+    NotAuthenticated, CompanyInactive or SubscriptionExpired for an account without a company, or in one that is
+    suspended or has not paid.
     """
 
     @wraps(page)

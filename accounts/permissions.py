@@ -71,7 +71,13 @@ def permitted(actor: Actor, rights: Rights | None = None) -> frozenset[Permissio
     return actor.permissions.union(*granted)
 
 
-def require(actor: Actor, permission: Permission, rights: Rights | None = None) -> None:
-    """Raise PermissionDenied unless `actor` may."""
+def require(
+    actor: Actor,
+    permission: Permission,
+    rights: Rights | None = None,
+    *,
+    denied: type[PermissionDenied] = PermissionDenied,
+) -> None:
+    """Raise `denied` unless `actor` may."""
     if permission not in permitted(actor, rights):
-        raise PermissionDenied
+        raise denied

@@ -32,10 +32,12 @@ def token_for(caller: Caller) -> str:
     return str(token)
 
 
-def caller_for_token(token: str, host_company: Company | None = None) -> Caller:
-    """Who holds `token`. Raises NotAuthenticated, UnknownUserType or CompanyInactive."""
+def caller_for_token(token: str, host_company: Company | None = None, *, even_expired: bool = False) -> Caller:
+    """Who holds `token`. Raises NotAuthenticated, UnknownUserType, CompanyInactive or SubscriptionExpired."""
     claims = _verified(token)
-    caller = find_caller(user_id=claims["userId"], company_id=claims["company"], host_company=host_company)
+    caller = find_caller(
+        user_id=claims["userId"], company_id=claims["company"], host_company=host_company, even_expired=even_expired
+    )
     if not constant_time_compare(claims["stamp"], _stamp(caller.user)):
         raise NotAuthenticated
     return caller
@@ -56,7 +58,8 @@ class CompanyToken(BaseAuthentication):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        caller = caller_for_token(token.strip(), getattr(request, "host_company", None))
+        # Whether a subscription is needed depends on the endpoint (`accounts.views`).
+        caller = caller_for_token(token.strip(), getattr(request, "host_company", None), even_expired=True)
         return caller.user, caller
 
     def authenticate_header(self, request: Request) -> str:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 import accounts.schema  # noqa: F401  # tells the API's description how callers prove who they are
-from accounts.callers import Caller
+from accounts.callers import Caller, require_subscription
 from accounts.models import User
 from accounts.permissions import Actor
 from tenants.context import run_in
@@ -41,6 +41,9 @@ class CompanyAPIView(APIView):
     Nothing lazy may leave a handler: the company's schema is left before the answer is rendered.
     """
 
+    #: False for what a company may still do when its subscription is over (seed contract 1.4).
+    needs_subscription = True
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> CompanyRequest:
         return CompanyRequest(
             request,
@@ -57,6 +60,8 @@ class CompanyAPIView(APIView):
         super().initial(request, *args, **kwargs)
         if language := cast(User, request.user).language:
             translation.activate(language)
+        if self.needs_subscription:
+            require_subscription(cast(CompanyRequest, request).company)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """DRF's own, with the handler run inside the company."""

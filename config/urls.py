@@ -18,7 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ),
     ),
     path("api-docs/schema", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("api/auth/", include("accounts.urls")),
+    path("api/", include("accounts.urls")),
     path("api/whatsapp/", include("whatsapp.api.urls")),
     path("webhook/whatsapp/baileys/", include("whatsapp.api.gateway_urls")),
     re_path(r"^(?:api|webhook)/(?P<path>.*)$", failures.api_not_found),

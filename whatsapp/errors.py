@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from accounts.errors import ManagerNotFound as ManagerNotFound
 from wharf.errors import Kind, PermissionDenied, WharfError, sentence
 
 
@@ -18,11 +19,6 @@ class ChatNotFound(WharfError):
 class MessageNotFound(WharfError):
     code, kind = "message_not_found", Kind.NOT_FOUND
     text = sentence("Message not found")
-
-
-class ManagerNotFound(WharfError):
-    code, kind = "manager_not_found", Kind.NOT_FOUND
-    text = sentence("Manager not found")
 
 
 class GrantNotFound(WharfError):

@@ -1,31 +1,56 @@
 """Logging in with e-mail and password: one answer for every wrong guess, at the same price."""
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, get_hashers, identify_hasher, is_password_usable
 from django.contrib.auth.models import update_last_login
 from django.db.models import Q
 
 from accounts.callers import Caller, find_caller, first_company_of
-from accounts.errors import AccountInactive, CompanyNotNamed, WrongCredentials
-from accounts.models import User, normalise_email
+from accounts.errors import AccountInactive, CompanyNotNamed, EmailNotVerified, WrongCredentials
+from accounts.models import Registration, User, normalise_email
 from accounts.throttle import count_attempt, forget_attempts
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
 
 def authenticate(*, email: str, password: str, address: str) -> User:
-    """The person. Raises WrongCredentials, AccountInactive or TooManyAttempts; `address` is where they ask from."""
+    """The person; `address` is where they ask from.
+
+    Raises WrongCredentials, AccountInactive, EmailNotVerified or TooManyAttempts.
+    """
     email = normalise_email(email)
     count_attempt(email, address)
     user = User.objects.filter(email=email).first()
+    waiting = Registration.objects.filter(email=email).order_by("-created_at", "-pk").first()
     if user is None:
-        make_password(password)  # costs what a check costs, so that time does not tell who exists
-        raise WrongCredentials
-    if not user.check_password(password):
+        _refuse(password, waiting)
+    elif not user.check_password(password):
+        _spend(password, user.password)
         raise WrongCredentials
     forget_attempts(email, address)
+    if user is None:
+        raise EmailNotVerified
     if not user.is_active:
         raise AccountInactive
     return user
+
+
+def _refuse(password: str, waiting: Registration | None) -> None:
+    """For an e-mail without an account: returns only for the right password of a registration that is not verified."""
+    is_right = waiting is not None and check_password(password, waiting.password)
+    if not is_right:
+        _spend(password, waiting.password if waiting else "")
+        raise WrongCredentials
+
+
+def _spend(password: str, checked: str) -> None:
+    """What a wrong guess costs is one check of every kind, so that time does not tell who exists.
+
+    `checked` is the hash that the password was compared with already.
+    """
+    spent = identify_hasher(checked).algorithm if checked and is_password_usable(checked) else ""
+    for hasher in get_hashers():
+        if hasher.algorithm != spent:
+            hasher.encode(password, hasher.salt())
 
 
 def log_in(
@@ -39,10 +64,13 @@ def log_in(
 
 
 def find_caller_in(user: User, company: str, host_company: Company | None) -> Caller:
-    """Raises WrongCredentials for a company that `user` has no part in, as if it were not there."""
+    """Raises WrongCredentials for a company that `user` has no part in, as if it were not there.
+
+    People of a company whose subscription is over log in too: its settings stay within their reach.
+    """
     try:
         company_id = _company_id(user, company, host_company)
-        return find_caller(user_id=user.pk, company_id=company_id, host_company=host_company)
+        return find_caller(user_id=user.pk, company_id=company_id, host_company=host_company, even_expired=True)
     except NotAuthenticated as error:
         raise WrongCredentials from error
 

@@ -1,15 +1,26 @@
 """People are made here alone: members of companies and the platform's operators."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
-from accounts.errors import AlreadyMember, EmailTaken, EmailWrong, PasswordWeak
+from accounts.departures import membership_changed
+from accounts.errors import (
+    AdminsOnly,
+    AlreadyMember,
+    EmailTaken,
+    EmailWrong,
+    ManagerLimitReached,
+    PasswordShort,
+    PasswordWeak,
+)
 from accounts.models import Membership, Role, User, normalise_email
 from accounts.permissions import Actor, Permission, require
 from tenants.models import Company
@@ -18,7 +29,10 @@ from wharf.errors import NotFound
 
 @dataclass(frozen=True)
 class NewMember:
-    """`password` is there to be shown once, and only when it was made here; `is_new_person` tells a fresh account."""
+    """`password` is there to be shown once, and only when it was made here; `is_new_person` tells a fresh account.
+
+    A fresh one that was of this company before, and nobody else's, counts as new too.
+    """
 
     membership: Membership
     is_new_person: bool
@@ -52,18 +66,55 @@ def create_member(
     """Give a person a role in `company`, making their account when they have none.
 
     Whoever has an account keeps their name and password: one company cannot change how a person logs in to another.
+    And an account whose password is in another company's hands opens this one only once its owner has proven the
+    address (`User.keeper`). Raises ManagerLimitReached for all but operators.
     """
     require_over(by, company, Permission.PEOPLE_MANAGE)
     email = checked_email(email)
-    known = User.objects.filter(email=email).first()
+    if role == Role.MANAGER and not by.is_operator:
+        _require_room(company)
     names = {"first_name": first_name, "last_name": last_name}
-    user, made = (known, None) if known else _create_user(email=email, password=password, **names)
-    membership, is_new = Membership.objects.get_or_create(
-        user=user, company=company, defaults={"role": role, "created_by_id": by.user_id}
-    )
-    if not is_new:
+    user, is_known, made = _account_for(company, email, password, by, names)
+    if Membership.objects.filter(user=user, company=company).exists():
         raise AlreadyMember
-    return NewMember(membership, is_new_person=known is None, password=made)
+    values = {"role": role, "created_by_id": by.user_id, **(names if is_known else {})}
+    membership = _insert_membership(user, company, values)
+    return NewMember(membership, is_new_person=not is_known, password=made)
+
+
+def _account_for(
+    company: Company, email: str, password: str | None, by: Actor, names: dict[str, str]
+) -> tuple[User, bool, str | None]:
+    """The account, whether somebody has it already, and the password if it was made here."""
+    known = User.objects.select_for_update(no_key=True).filter(email=email).first()
+    if known is None:
+        user, made = _create_user(email=email, password=password, keeper=None if by.is_operator else company, **names)
+        return user, False, made
+    if known.keeper_id != company.pk or known.memberships.exists():
+        make_password(password)  # costs what a new account costs: an admin, too, is not told who has one
+        return known, True, None
+    # It was a member's of this company and of no other, and its owner never took it over: it is as good as new.
+    made = generated_password() if password is None else None
+    known.first_name, known.last_name = names["first_name"], names["last_name"]
+    known.set_password(made or checked_password(password or "", known))
+    known.save(update_fields=["first_name", "last_name", "password", "updated_at"])
+    return known, False, made
+
+
+def _insert_membership(user: User, company: Company, values: Mapping[str, object]) -> Membership:
+    try:
+        with transaction.atomic():
+            return Membership.objects.create(user=user, company=company, **values)
+    except IntegrityError as error:
+        raise AlreadyMember from error
+
+
+def _require_room(company: Company) -> None:
+    """Under a lock: two managers made at once are counted one after the other."""
+    plan: Company = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
+    current = Membership.objects.filter(company=company, role=Role.MANAGER).count()
+    if current >= plan.max_managers:
+        raise ManagerLimitReached(limit=plan.max_managers, current=current)
 
 
 @transaction.atomic
@@ -89,7 +140,7 @@ def require_over(by: Actor, company: Company, permission: Permission) -> None:
     """Strangers do not learn that the company exists; members without the right are told so."""
     if not by.is_operator and by.company_id != company.pk:
         raise NotFound
-    require(by, permission)
+    require(by, permission, denied=AdminsOnly)
 
 
 def checked_email(email: str) -> str:
@@ -105,7 +156,8 @@ def checked_password(password: str, user: User | None = None) -> str:
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise PasswordWeak(problems=" ".join(error.messages)) from error
+        is_short = any(problem.code == "password_too_short" for problem in error.error_list)
+        raise (PasswordShort if is_short else PasswordWeak)(problems=" ".join(error.messages)) from error
     return password
 
 
@@ -127,16 +179,20 @@ def _create_user(*, email: str, password: str | None, **fields: object) -> tuple
     return user, made
 
 
+@transaction.atomic
 def change_role(*, membership: Membership, role: Role, by: Actor) -> None:
     require_over(by, membership.company, Permission.PEOPLE_MANAGE)
     membership.role = role
-    membership.save(update_fields=["role"])
+    membership.save(update_fields=["role", "updated_at"])
+    membership_changed(membership.company, membership.user_id)
 
 
+@transaction.atomic
 def remove_member(*, membership: Membership, by: Actor) -> None:
-    """The person keeps their account, and their name stays on what they wrote."""
+    """The person keeps their account, and their name stays on what they wrote; all that they were granted ends."""
     require_over(by, membership.company, Permission.PEOPLE_MANAGE)
     membership.delete()
+    membership_changed(membership.company, membership.user_id)
 
 
 def change_person(*, user: User, by: Actor, **changes: Unpack[Changes]) -> None:

@@ -83,7 +83,7 @@ def test_a_given_password_is_read_and_not_repeated(acme: Company, monkeypatch: p
 def test_a_weak_password_is_refused(acme: Company, monkeypatch: pytest.MonkeyPatch, password: str) -> None:
     type_in(monkeypatch, password + "\n")
 
-    with pytest.raises(CommandError, match="The password will not do") as failure:
+    with pytest.raises(CommandError, match="password") as failure:
         run("create_operator", "olga@wharf.test", "--password-stdin")
 
     assert failure.value.returncode == 64

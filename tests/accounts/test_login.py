@@ -3,13 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+import bcrypt
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import throttle
-from accounts.models import LoginAttempts, Role, User
+from accounts.hashers import ImportedBcrypt, imported
+from accounts.models import LoginAttempts, Registration, Role, User
 from accounts.permissions import SYSTEM
 from accounts.services.people import create_member
 from tenants.companies import suspend_company
@@ -17,6 +20,7 @@ from tenants.domains import save_domain
 from tenants.models import Company
 from tests.conftest import ApiClients
 from tests.people import PASSWORD, Person, make_person
+from wharf.errors import Invalid
 
 
 def log_in(client: APIClient, email: str, password: str = PASSWORD, **more: Any) -> Any:
@@ -65,15 +69,71 @@ def test_every_wrong_guess_gets_the_same_answer(api: ApiClients, acme_admin: Per
     }
 
 
-def test_an_unknown_email_costs_a_hash_like_a_known_one(
-    api: ApiClients, acme: Company, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def two_kinds_of_hashes(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        "accounts.hashers.ImportedBcrypt",
+    ]
+
+
+def bcrypt_of_node(password: str, prefix: bytes = b"2b") -> str:
+    """What the older system's database holds."""
+    made = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4, prefix=b"2a" if prefix == b"2a" else b"2b"))
+    return made.decode().replace("$2b$", f"${prefix.decode()}$", 1)
+
+
+@pytest.mark.parametrize("prefix", [b"2a", b"2b", b"2y"])
+@pytest.mark.parametrize("password", ["секрет-гавани", "long " * 30])
+def test_a_hash_of_an_older_system_logs_in_and_is_made_anew(
+    api: ApiClients, acme_admin: Person, two_kinds_of_hashes: None, prefix: bytes, password: str
 ) -> None:
-    hashed: list[str] = []
-    monkeypatch.setattr("accounts.services.login.make_password", hashed.append)
+    User.objects.filter(pk=acme_admin.user.pk).update(password=imported(bcrypt_of_node(password, prefix)))
 
-    log_in(api(), "nobody@acme.test", "guess")
+    assert log_in(api(), "admin@acme.test", password[:-1] + "?" if len(password) < 70 else "x").status_code == 401
+    answer = log_in(api(), "admin@acme.test", password)
 
-    assert hashed == ["guess"]
+    assert answer.status_code == 200
+    assert User.objects.get(pk=acme_admin.user.pk).password.startswith("md5$")
+    client = api()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['token']}")
+    assert client.get("/api/auth/me").status_code == 200
+    assert log_in(api(), "admin@acme.test", password).status_code == 200
+
+
+@pytest.mark.parametrize("wrong", ["", "secret", "$2b$10$short", "$1$abc$def", "$2b$10$" + "я" * 53])
+def test_what_is_no_bcrypt_hash_is_not_imported(wrong: str) -> None:
+    with pytest.raises(Invalid):
+        imported(wrong)
+
+
+@pytest.mark.parametrize("who", ["nobody", "hashed here", "hashed elsewhere", "not verified"])
+def test_a_wrong_guess_costs_one_check_of_every_kind_whoever_it_is(
+    api: ApiClients, acme_admin: Person, two_kinds_of_hashes: None, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    email = acme_admin.user.email
+    if who == "hashed elsewhere":
+        User.objects.filter(pk=acme_admin.user.pk).update(password=imported(bcrypt_of_node("secret")))
+    if who in ("nobody", "not verified"):
+        email = "nobody@acme.test"
+    if who == "not verified":
+        Registration.objects.create(email=email, company_name="X", password=make_password("secret"), client="")
+    spent: list[str] = []
+    for hasher in (MD5PasswordHasher, ImportedBcrypt):
+        counted(monkeypatch, hasher, spent)
+
+    assert log_in(api(), email, "guess").status_code == 401
+    assert sorted(spent) == ["bcrypt", "md5"]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, hasher: Any, spent: list[str]) -> None:
+    encode = hasher.encode
+
+    def and_count(self: Any, password: str, salt: Any) -> str:
+        spent.append(self.algorithm)
+        return str(encode(self, password, salt))
+
+    monkeypatch.setattr(hasher, "encode", and_count)
 
 
 def test_an_inactive_person_is_told_so_only_with_the_right_password(api: ApiClients, acme_admin: Person) -> None:

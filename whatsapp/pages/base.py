@@ -111,7 +111,8 @@ def show(
 
 def _frame(request: PageRequest) -> dict[str, Any]:
     """What stands around every page."""
-    rows = Membership.objects.filter(user=request.caller.user, company__is_active=True).select_related("company")
+    rows = Membership.objects.confirmed().filter(user=request.caller.user, company__is_active=True)
+    rows = rows.select_related("company")
     # A host name of its own belongs to one company: nobody changes to another one there.
     host_company = getattr(request, "host_company", None)
     companies = [] if host_company else [row.company for row in rows]

@@ -89,7 +89,7 @@ def choose_company(request: HttpRequest) -> HttpResponse:
     """For people who work in several. A company of others is as unknown as one that is not there."""
     company_id = request.POST.get("company", "").replace("\x00", "")
     user_id = request.user.pk if request.user.is_authenticated else None
-    rows = Membership.objects.filter(user=user_id, company=company_id, company__is_active=True)
+    rows = Membership.objects.confirmed().filter(user=user_id, company=company_id, company__is_active=True)
     host_company = getattr(request, "host_company", None)
     if not rows.exists() or (host_company is not None and host_company.pk != company_id):
         raise Http404

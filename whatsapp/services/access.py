@@ -93,6 +93,17 @@ def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> 
     _tell(company, session_id, manager_id)
 
 
+@transaction.atomic
+def follow_membership(company: Company, user_id: str) -> None:
+    """Whoever is no member any more has no grants, also not when they come back; live connections are told at once."""
+    grants = ManagerAccess.objects.filter(user_id=user_id)
+    sessions = list(grants.values_list("session_id", flat=True))
+    if not Membership.objects.filter(company=company, user_id=user_id).exists():
+        grants.delete()
+    for session_id in sessions or [""]:
+        _tell(company, session_id, user_id)
+
+
 def grants_of(session_id: str, *, by: Actor) -> list[ManagerAccess]:
     """Newest first."""
     find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantsHidden)

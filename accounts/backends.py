@@ -6,9 +6,10 @@ from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from accounts.errors import AccountInactive, TooManyAttempts, WrongCredentials
+from accounts.errors import AccountInactive, TooManyAttempts
 from accounts.models import User
 from accounts.services import login
+from wharf.errors import NotAuthenticated
 
 
 class ThrottledPassword(ModelBackend):
@@ -21,7 +22,7 @@ class ThrottledPassword(ModelBackend):
         address = request.META.get("REMOTE_ADDR", "") if request else ""
         try:
             return login.authenticate(email=email, password=password, address=address)
-        except (WrongCredentials, AccountInactive):
+        except (NotAuthenticated, AccountInactive):
             return None
         except TooManyAttempts as error:
             raise PermissionDenied from error

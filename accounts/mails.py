@@ -1,5 +1,6 @@
 """What we write to people by mail: plain text, in their language, and never a password."""
 
+import re
 from typing import Final
 
 from django.conf import settings
@@ -21,7 +22,7 @@ def code_to_register(code: EmailCode, digits: str, minutes: int) -> EmailMessage
             "It completes the registration of %(company)s and is good for %(minutes)s minutes, once.\n"
             "If it was not you who registered, do nothing: without the code nothing is made."
         )
-        values = {"code": digits, "company": code.registration.company_name, "minutes": minutes}
+        values = {"code": digits, "company": _no_link(code.registration.company_name), "minutes": minutes}
         return _mail(code.email, gettext("Code to complete your registration"), text % values)
 
 
@@ -61,7 +62,7 @@ def welcome(membership: Membership) -> EmailMessage:
     with translation.override(membership.user.language or membership.company.language):
         text = gettext("You are a manager of %(company)s now. Log in at %(url)s with this address.\n\n%(password)s")
         values = {
-            "company": membership.company.name,
+            "company": _no_link(membership.company.name),
             "url": settings.PUBLIC_URL,
             "password": gettext(_about_the_password(membership)),
         }
@@ -74,6 +75,11 @@ def _about_the_password(membership: Membership) -> str:
     if membership.is_confirmed:
         return translation.gettext_noop("Your password is the one that you have.")
     return translation.gettext_noop("First prove that the address is yours: reset your password.")
+
+
+def _no_link(name: str) -> str:
+    """Anybody may call a company anything, and have that sent to anybody: what a reader could click goes."""
+    return " ".join(re.sub(r"[.:/@\\]", " ", name).split())
 
 
 def _mail(to: str, subject: str, text: str) -> EmailMessage:

@@ -43,6 +43,8 @@ GUESSES_PER_ADDRESS: Final = Limit("guessed codes", 100, WINDOW)
 REGISTRATIONS_PER_ADDRESS: Final = Limit("registrations", 20, _HOUR)
 #: For whoever holds somebody's token and wants the password too.
 CURRENT_PASSWORDS: Final = Limit("current passwords", 10, WINDOW)
+#: Each is a mail to an address that an admin types.
+MANAGERS_PER_COMPANY: Final = Limit("managers", 60, _HOUR)
 #: An admin who gives a manager another e-mail may learn that it is taken.
 EMAILS_PER_COMPANY: Final = Limit("e-mails of managers", 30, _HOUR)
 _LONGEST: Final = _DAY

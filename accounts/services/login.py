@@ -1,5 +1,7 @@
 """Logging in with e-mail and password: one answer for every wrong guess, at the same price."""
 
+from typing import NoReturn
+
 from django.contrib.auth.hashers import check_password, get_hashers, identify_hasher, is_password_usable
 from django.contrib.auth.models import update_last_login
 from django.db.models import Q
@@ -20,26 +22,25 @@ def authenticate(*, email: str, password: str, address: str) -> User:
     email = normalise_email(email)
     count_attempt(email, address)
     user = User.objects.filter(email=email).first()
-    waiting = Registration.objects.filter(email=email).order_by("-created_at", "-pk").first()
-    if user is None:
-        _refuse(password, waiting)
-    elif not user.check_password(password):
-        _spend(password, user.password)
-        raise WrongCredentials
+    if user is None or not user.check_password(password):
+        _refuse(email, password, user)
     forget_attempts(email, address)
-    if user is None:
-        raise EmailNotVerified
     if not user.is_active:
         raise AccountInactive
     return user
 
 
-def _refuse(password: str, waiting: Registration | None) -> None:
-    """For an e-mail without an account: returns only for the right password of a registration that is not verified."""
-    is_right = waiting is not None and check_password(password, waiting.password)
-    if not is_right:
-        _spend(password, waiting.password if waiting else "")
-        raise WrongCredentials
+def _refuse(email: str, password: str, user: User | None) -> NoReturn:
+    """Say that it is wrong; or, to whoever registered with this very password, that the address is not proven.
+
+    Also when the address has an account: whoever registers with somebody else's must not learn that from a log-in. It
+    costs the same then, and forgets no guesses: registering must not be a way to go on guessing.
+    """
+    _spend(password, user.password if user else "")
+    waiting = Registration.objects.filter(email=email).order_by("-created_at", "-pk").first()
+    if waiting is not None and check_password(password, waiting.password):
+        raise EmailNotVerified
+    raise WrongCredentials
 
 
 def _spend(password: str, checked: str) -> None:

@@ -9,7 +9,7 @@ from accounts.models import Membership, MembershipQuerySet, Role, User, normalis
 from accounts.permissions import Actor, Permission, require
 from accounts.services import people
 from accounts.tasks import mail_password_changed, mail_welcome
-from accounts.throttle import EMAILS_PER_COMPANY, count_request
+from accounts.throttle import EMAILS_PER_COMPANY, MANAGERS_PER_COMPANY, count_request
 from tenants.models import Company
 
 NAMES: Final = ("first_name", "last_name")
@@ -27,9 +27,10 @@ def create(*, company: Company, by: Actor, email: str, first_name: str, last_nam
     """A manager, told so by mail, without the password.
 
     Somebody who has an account elsewhere keeps it as it is, the password too (`people.create_member`). Raises
-    AdminsOnly, ManagerLimitReached, AlreadyMember, EmailWrong, PasswordShort, PasswordWeak.
+    AdminsOnly, ManagerLimitReached, AlreadyMember, EmailWrong, PasswordShort, PasswordWeak, TooManyRequests.
     """
     people.require_over(by, company, Permission.PEOPLE_MANAGE)
+    count_request(MANAGERS_PER_COMPANY, company.pk)
     # Said to whoever asks, so that a weak one does not tell that nobody has the address yet.
     people.checked_password(password, User(email=email, first_name=first_name, last_name=last_name))
     made = people.create_member(

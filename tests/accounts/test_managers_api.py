@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
+from accounts import throttle
 from accounts.models import Membership, Role, User
 from accounts.permissions import Rights
 from config.asgi import application
@@ -138,6 +139,16 @@ def test_a_plan_that_is_full_says_how_full(acme_admin: Person) -> None:
         },
     )
     assert not User.objects.filter(email=FORM["email"]).exists()
+
+
+def test_managers_are_not_made_and_let_go_for_ever(acme_admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "accounts.services.managers.MANAGERS_PER_COMPANY", throttle.Limit("managers", 2, throttle.WINDOW)
+    )
+    for number in range(2):
+        remove(acme_admin, created(acme_admin, email=f"{number}@acme.test"))
+
+    assert create(acme_admin).status_code == 429
 
 
 def test_an_operator_is_held_by_no_plan(operator: Person) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import authenticate
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -148,6 +149,14 @@ def test_what_will_not_do_is_refused_and_kept_nowhere(change: dict[str, str], co
     assert not Registration.objects.exists()
 
 
+def test_a_companys_name_is_no_link_in_a_mail_to_a_stranger() -> None:
+    ask("register", **FORM | {"companyName": "Prize: https://evil.example/x me@evil.example"})
+    send()
+    (letter,) = deliver()
+
+    assert "Prize https evil example x me evil example" in str(letter.body)
+
+
 # -- nobody is told who has an account -------------------------------------------------------------------------------
 def test_an_address_with_an_account_is_answered_alike_and_its_owner_is_told(acme_admin: Person) -> None:
     email = acme_admin.user.email
@@ -161,6 +170,32 @@ def test_an_address_with_an_account_is_answered_alike_and_its_owner_is_told(acme
     assert told(taken) == told(free)
     assert [(letter.to, letter.subject) for letter in letters] == [([email], "У вас уже есть учётная запись")]
     assert "000000" not in str(letters[0].body)
+
+
+def test_a_log_in_with_the_registrations_password_does_not_tell_who_has_an_account(acme_admin: Person) -> None:
+    told = []
+    for email in (acme_admin.user.email, "nobody@acme.test"):
+        ask("register", **FORM | {"email": email, "password": "evil-harbour-9"})
+        told.append([log_in(email, password).json() for password in ("evil-harbour-9", "wrong")])
+
+    assert told[0] == told[1]
+    assert told[0][0]["message"] == "Email не подтвержден"
+
+
+def test_the_admins_log_in_knows_no_registrations() -> None:
+    ask("register", **FORM)
+
+    assert authenticate(username=EMAIL, password=PASSWORD) is None
+
+
+def test_registering_is_no_way_to_go_on_guessing(acme_admin: Person) -> None:
+    email = acme_admin.user.email
+    ask("register", **FORM | {"email": email, "password": "evil-harbour-9"})
+    for number in range(5):
+        log_in(email, f"guess {number}")
+        log_in(email, "evil-harbour-9")
+
+    assert log_in(email, acme_admin.password).status_code == 429
 
 
 def test_a_code_never_makes_a_second_company_for_an_address_with_an_account(acme_admin: Person) -> None:

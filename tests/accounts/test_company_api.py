@@ -9,6 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.callers import find_caller
+from accounts.errors import OperatorsOnly
+from accounts.services import companies
 from config.asgi import application
 from tenants.companies import change_company, suspend_company
 from tenants.errors import SubscriptionExpired
@@ -149,6 +151,11 @@ def test_no_company_moves_its_own_limits(
 
     assert (answer.status_code, answer.json()) == (403, ADMINS_ONLY | {"code": "operators_only"})
     assert Company.objects.get(pk=person.company.pk).max_managers == 3
+
+
+def test_the_service_itself_refuses_a_company(acme_admin: Person) -> None:
+    with pytest.raises(OperatorsOnly):
+        companies.change_limits(company=acme_admin.company, by=acme_admin.actor, limits={"max_managers": 99})
 
 
 def test_an_operator_moves_them(api: ApiClients, operator: Person) -> None:

@@ -1,23 +1,27 @@
 """/api/managers: made, read, changed and let go by the company's admins; and nobody gets into two companies by it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import MD5PasswordHasher
-from django.db import connection
+from django.db import transaction
 from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts import throttle
+from accounts.errors import ManagerLimitReached
 from accounts.models import Membership, Role, User
 from accounts.permissions import Rights
+from accounts.services.people import create_member
 from config.asgi import application
 from tenants.companies import change_company
 from tenants.context import arun_in, run_in
 from tenants.models import Company
 from tests.accounts.mailbox import code_for, deliver
+from tests.accounts.races import in_its_own_connection, wait_for_a_lock
 from tests.people import Person, client_for, make_person
 from tests.sockets import Socket
 from whatsapp.models import ManagerAccess
@@ -159,19 +163,19 @@ def test_an_operator_is_held_by_no_plan(operator: Person) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_managers_made_at_once_are_counted_one_after_the_other(acme_admin: Person) -> None:
-    change_company(acme_admin.company, max_managers=2)
+    change_company(acme_admin.company, max_managers=1)
 
-    def one(number: int) -> int:
-        try:
-            return int(create(acme_admin, email=f"{number}@acme.test").status_code)
-        finally:
-            connection.close()
+    making = partial(create_member, company=acme_admin.company, role=Role.MANAGER, by=acme_admin.actor)
 
-    with ThreadPoolExecutor(6) as threads:
-        statuses = sorted(threads.map(one, range(6)))
+    with ThreadPoolExecutor(1) as elsewhere:
+        with transaction.atomic():
+            making(email="first@acme.test")
+            second = elsewhere.submit(in_its_own_connection, making, email="second@acme.test")
+            wait_for_a_lock()
+        with pytest.raises(ManagerLimitReached):
+            second.result()
 
-    assert statuses == [201, 201, 403, 403, 403, 403]
-    assert Membership.objects.filter(company=acme_admin.company, role=Role.MANAGER).count() == 2
+    assert Membership.objects.filter(company=acme_admin.company, role=Role.MANAGER).count() == 1
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------

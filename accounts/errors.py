@@ -149,6 +149,11 @@ class WrongCurrentPassword(WharfError):
     text = sentence("Wrong current password")
 
 
+class ApiKeyNotFound(WharfError):
+    code, kind = "api_key_not_found", Kind.NOT_FOUND
+    text = sentence("There is no such API key")
+
+
 class SettingsMissing(WharfError):
     code, kind = "settings_missing", Kind.INVALID
     text = sentence("Settings are required")

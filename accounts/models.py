@@ -164,6 +164,24 @@ class EmailCode(models.Model):
         return f"{self.purpose}, asked for {self.created_at:%Y-%m-%d %H:%M}"
 
 
+class ApiKey(models.Model):
+    """A program's credential for a company: acts as whoever made it (`accounts.services.api_keys`)."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    made_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="api_keys")
+    #: What people tell it by; the rest stands nowhere.
+    start = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.start}…)"
+
+
 class LoginAttempts(models.Model):
     """How often one source tried to log in since `since`; forgotten when it succeeds (`accounts.throttle`)."""
 

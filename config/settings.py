@@ -144,7 +144,7 @@ SIMPLE_JWT = {
 }
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.CompanyToken"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.CompanyToken", "accounts.keys.CompanyKey"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["wharf.parsers.BoundedJSON"],

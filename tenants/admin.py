@@ -35,7 +35,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
     class Meta:
         model = Company
         fields = (
-            *("name", "slug", "language", "timezone", "currency"),
+            *("name", "slug", "external_id", "language", "timezone", "currency"),
             *("subscription_plan", "subscription_status", "subscription_expires_at"),
             *("max_sessions", "max_managers", "max_agents", "max_monthly_calls", "sandbox_allowed"),
         )

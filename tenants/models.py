@@ -35,6 +35,8 @@ class Company(TenantMixin):  # type: ignore[misc]  # django-tenants ships no typ
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=80, unique=True)
     is_active = models.BooleanField(default=True)
+    #: Its id in an older system, whose clients still say it; set by the operator, unique on the platform.
+    external_id = models.CharField(max_length=64, null=True, blank=True, unique=True)  # unique or none
     language = models.CharField(max_length=8, default="ru")
     timezone = models.CharField(max_length=64, default="UTC")
     #: ISO 4217.

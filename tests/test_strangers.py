@@ -198,6 +198,11 @@ API: Final[dict[str, dict[str, Call]]] = {
     "api/company/usage": {"GET": Call(statuses=OWN)},
     "api/company/limits": {"PUT": Call({"limits": {"max_managers": 99}}, dict.fromkeys(FOREIGN, 403))},
     "api/company/users": {"GET": Call(statuses=OWN)},
+    "api/company/api-keys": {
+        "GET": Call(statuses=ADMINS),
+        "POST": Call({"name": "Mine"}, {**ADMINS, "globex admin": 201}),
+    },
+    "api/company/api-keys/<str:key_id>": {"DELETE": Call(statuses=NEVER)},
     "api/managers": {"GET": Call(statuses=ADMINS), "POST": Call(MANAGER, {**ADMINS, "globex admin": 201})},
     "api/managers/": {"GET": Call(statuses=ADMINS), "POST": Call(MANAGER, {**ADMINS, "globex admin": 400})},
     "api/managers/<str:manager_id>": {

@@ -76,7 +76,7 @@ def test_the_description_of_the_api_knows_failures_and_tokens(acme_admin: Person
     schema = client.get("/api-docs/schema").json()
 
     me = schema["paths"]["/api/auth/me"]["get"]
-    assert me["security"] == [{"token": []}]
+    assert me["security"] == [{"token": []}, {"key": []}]
     assert schema["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
     assert me["responses"]["default"]["content"]["application/json"]["schema"]["$ref"].endswith("/Failure")
     assert schema["paths"]["/api/auth/login"]["post"].get("security", [{}]) == [{}]

@@ -47,7 +47,7 @@ def need_line(reference: str, *, company: Company, by: Actor, needs: Permission 
 
 
 def _names(reference: str, company: Company) -> bool:
-    return reference.removeprefix(PREFIX) in (company.pk, company.slug)
+    return reference.removeprefix(PREFIX) in (company.pk, company.slug, company.external_id)
 
 
 def _line(by: Actor) -> Session | None:

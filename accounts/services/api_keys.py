@@ -1,0 +1,75 @@
+"""Keys for programs: made by a person of a company, shown once, good until they are taken back or their maker leaves.
+
+A key acts as its maker: it may what they may, and nothing after they have left. Only its digest is stored.
+"""
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final
+
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.callers import Caller, find_caller
+from accounts.errors import AdminsOnly, ApiKeyNotFound
+from accounts.models import ApiKey
+from accounts.permissions import Actor, Permission, require
+from tenants.models import Company
+from wharf.errors import NotAuthenticated
+
+#: So that a scanner of secrets knows one when it sees it.
+PREFIX: Final = "whk_"
+MAX_NAME: Final = 80
+#: A use is written down at most so often.
+NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+def create(*, company: Company, name: str, by: Actor) -> tuple[ApiKey, str]:
+    """The row, and the key itself, which nobody can see again. Raises AdminsOnly."""
+    require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
+    key = PREFIX + secrets.token_urlsafe(32)
+    shown = key[: len(PREFIX) + 6]
+    row = ApiKey.objects.create(
+        company=company, name=name[:MAX_NAME], made_by_id=by.user_id, start=shown, digest=_digest(key)
+    )
+    return row, key
+
+
+def keys_of(*, company: Company, by: Actor) -> list[ApiKey]:
+    """Those that are good, newest first. Raises AdminsOnly."""
+    require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
+    return list(ApiKey.objects.filter(company=company, revoked_at=None).select_related("made_by").order_by("-id"))
+
+
+def revoke(*, company: Company, key_id: str, by: Actor) -> None:
+    """Take a key back; it stays in the rows. Raises AdminsOnly, ApiKeyNotFound."""
+    require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
+    rows = ApiKey.objects.filter(company=company, pk=key_id, revoked_at=None)
+    if not rows.update(revoked_at=timezone.now()):
+        raise ApiKeyNotFound
+
+
+def caller_for_key(key: str, host_company: Company | None = None) -> Caller:
+    """Whose key it is. Raises NotAuthenticated, CompanyInactive."""
+    row = ApiKey.objects.filter(digest=_digest(key), revoked_at=None).first() if key.startswith(PREFIX) else None
+    if row is None or row.made_by_id is None:
+        raise NotAuthenticated
+    # Whether a subscription is needed depends on the endpoint (`accounts.views`).
+    caller = find_caller(
+        user_id=row.made_by_id, company_id=row.company_id, host_company=host_company, even_expired=True
+    )
+    _note_use(row)
+    return caller
+
+
+def _note_use(row: ApiKey) -> None:
+    now = timezone.now()
+    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - NOTED_EVERY)
+    if row.last_used_at is None or row.last_used_at < now - NOTED_EVERY:
+        ApiKey.objects.filter(is_old, pk=row.pk).update(last_used_at=now)
+
+
+def _digest(key: str) -> str:
+    """A key is random enough that a plain digest gives nothing away."""
+    return sha256(key.encode()).hexdigest()

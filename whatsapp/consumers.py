@@ -8,38 +8,34 @@ whenever they change, and every minute.
 import asyncio
 import contextlib
 import logging
-import time
 from typing import Any, Final
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts.callers import Caller
 from accounts.pages import caller_of_log_in
 from accounts.tokens import caller_for_token, expiry_of
-from tenants.context import arun_in, arun_in_public
 from wharf.errors import NotAuthenticated, WharfError
 from wharf.meanings import body, meaning
 from whatsapp import qr, shapes
-from whatsapp.services import watching
+from whatsapp.listening import Listener, language_of
 
 log = logging.getLogger("whatsapp.live")
 
 AUTH_SECONDS: Final = 10.0
-RECHECK_SECONDS: Final = 60.0
 MAX_MESSAGE: Final = 16_384
 
 
 class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
-    _caller: Caller | None = None
+    _listener: Listener
     _token = ""
-    _groups: frozenset[str] = frozenset()
     _clock: "asyncio.Task[None] | None" = None
 
     # -- joining -------------------------------------------------------------------------------------------------
     async def connect(self) -> None:
+        self._listener = Listener(self.channel_layer, self.channel_name, self._find_caller)
         await self.accept()
         self._clock = asyncio.create_task(self._watch_the_clock())
         if self._has_session():
@@ -52,7 +48,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
     async def _join(self) -> None:
         """Find out who it is, listen to what they may hear, show how it is now."""
         try:
-            self._caller = await arun_in_public(self._find_caller)
+            await self._listener.identify()
         except WharfError as error:
             await self._refuse(error)
             return
@@ -68,34 +64,20 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         return caller_of_log_in(scope["session"].session_key, scope["host_company"])
 
     async def _resync(self) -> None:
-        """Listen first and look afterwards: what happens in between then comes after the snapshot."""
-        assert self._caller is not None
-        company, actor = self._caller.company, self._caller.actor
-        await self._listen_to(await arun_in(company, watching.groups_for, company, actor))
-        view = await arun_in(company, watching.view_for, company, actor)
-        await self._listen_to(view.groups)
+        view = await self._listener.tune()
         sessions = [self._in_words(shape) for shape in view.sessions]
         await self._say("snapshot", sessions=sessions, challenges=[_with_picture(c) for c in view.challenges])
-
-    async def _listen_to(self, groups: frozenset[str]) -> None:
-        for group in self._groups - groups:
-            await self.channel_layer.group_discard(group, self.channel_name)
-        for group in groups - self._groups:
-            await self.channel_layer.group_add(group, self.channel_name)
-        self._groups = groups
 
     async def _watch_the_clock(self) -> None:
         """Who does not say who they are goes; so does whose token expires or whose rights are gone."""
         await asyncio.sleep(AUTH_SECONDS)
-        while self._caller is not None:
-            left = expiry_of(self._token) - time.time() if self._token else RECHECK_SECONDS
-            await asyncio.sleep(max(0.0, min(left, RECHECK_SECONDS)))
-            try:
-                await arun_in_public(self._find_caller)
-            except WharfError as error:
-                await self._refuse(error)
-                return
-        await self._refuse(NotAuthenticated())
+        if self._listener.caller is None:
+            await self._refuse(NotAuthenticated())
+        else:
+            await self._refuse(await self._listener.until_refused(self._expires_at))
+
+    def _expires_at(self) -> float | None:
+        return expiry_of(self._token) if self._token else None
 
     async def _refuse(self, error: WharfError) -> None:
         await self._say("error", **self._translated(error))
@@ -104,9 +86,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self._clock is not None and self._clock is not asyncio.current_task():
             self._clock.cancel()
-        for group in self._groups:
-            await self.channel_layer.group_discard(group, self.channel_name)
-        self._groups = frozenset()
+        await self._listener.stop()
 
     # -- in --------------------------------------------------------------------------------------------------------
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
@@ -116,12 +96,12 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
             with contextlib.suppress(ValueError, RecursionError):
                 content = await self.decode_json(text_data)
         kind = content.get("type") if isinstance(content, dict) else None
-        if kind == "auth" and isinstance(content.get("token"), str) and self._caller is None:
+        if kind == "auth" and isinstance(content.get("token"), str) and self._listener.caller is None:
             self._token = content["token"]
             await self._join()
         elif kind == "ping":
             await self._say("pong")
-        elif kind == "snapshot" and self._caller is not None:
+        elif kind == "snapshot" and self._listener.caller is not None:
             await self._resync()
         else:
             await self._say("error", success=False, code="bad_message", message=self._bad_message())
@@ -155,19 +135,8 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
             return body(error)
 
     def _language(self) -> str:
-        """The person's own choice, else what the client asks for, else the platform's."""
-        if self._caller is not None and self._caller.user.language:
-            return self._caller.user.language
         headers = dict(self.scope["headers"])
-        return _first_language(headers.get(b"accept-language", b"").decode("latin1"))
-
-
-def _first_language(header: str) -> str:
-    for part in header.split(","):
-        code = part.split(";")[0].strip().lower()
-        with contextlib.suppress(LookupError):
-            return translation.get_supported_language_variant(code)
-    return settings.LANGUAGE_CODE
+        return language_of(self._listener.caller, headers.get(b"accept-language", b"").decode("latin1"))
 
 
 def _with_picture(challenge: shapes.Shape) -> shapes.Shape:

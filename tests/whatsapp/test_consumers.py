@@ -22,7 +22,7 @@ from tenants.context import arun_in
 from tenants.models import Company
 from tests.people import Person
 from tests.sockets import Socket
-from whatsapp import consumers, live
+from whatsapp import consumers, listening, live
 from whatsapp.engine.port import ChallengeIssued
 from whatsapp.models import Session
 from whatsapp.services import access, linking, sessions, transitions
@@ -191,7 +191,7 @@ async def test_a_membership_that_ends_ends_the_connection(
     acme: Company, acme_manager: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "AUTH_SECONDS", 0.05)
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(listening, "RECHECK_SECONDS", 0.05)
 
     async with connected() as socket:
         await authenticated(socket, acme_manager)
@@ -230,7 +230,7 @@ async def test_a_missing_live_layer_does_not_undo_what_was_written(acme: Company
 
 async def test_logging_out_ends_the_pages_connection(acme_admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumers, "AUTH_SECONDS", 0.05)
-    monkeypatch.setattr(consumers, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(listening, "RECHECK_SECONDS", 0.05)
     client = Client()
     await sync_to_async(client.force_login)(acme_admin.user)
     cookie = f"sessionid={client.cookies['sessionid'].value}"

@@ -17,6 +17,33 @@ class UnknownUserType(NotAuthenticated):
     text = sentence("This type of user is not allowed")
 
 
+# -- what a socket is refused with, whose clients know these sentences (seed contract 2.2) -----------------------------
+class TokenMissing(NotAuthenticated):
+    code = "token_missing"
+    text = sentence("No authorisation token was given")
+
+
+class UserUnknown(NotAuthenticated):
+    code = "user_unknown"
+    text = sentence("User not found")
+
+
+class ManagerUnknown(NotAuthenticated):
+    code = "manager_unknown"
+    text = sentence("Manager not found")
+
+
+class AccountNotReady(NotAuthenticated):
+    code = "account_not_ready"
+    text = sentence("The account is not active or not verified")
+
+
+class HandshakeFailed(NotAuthenticated):
+    """A token that is not ours, has expired, or was ended by a new password."""
+
+    text = sentence("Authentication failed")
+
+
 class AccountInactive(WharfError):
     """Told only to somebody who knew the password."""
 

@@ -34,7 +34,7 @@ def token_for(caller: Caller) -> str:
 
 def caller_for_token(token: str, host_company: Company | None = None, *, even_expired: bool = False) -> Caller:
     """Who holds `token`. Raises NotAuthenticated, UnknownUserType, CompanyInactive or SubscriptionExpired."""
-    claims = _verified(token)
+    claims = claims_of(token)
     caller = find_caller(
         user_id=claims["userId"], company_id=claims["company"], host_company=host_company, even_expired=even_expired
     )
@@ -66,8 +66,8 @@ class CompanyToken(BaseAuthentication):
         return 'Bearer realm="api"'
 
 
-def _verified(token: str) -> dict[str, str]:
-    """Our claims out of a token that is ours, of the right type, and not expired."""
+def claims_of(token: str) -> dict[str, str]:
+    """Our claims out of a token that is ours, of the right type, and not expired. Raises as `caller_for_token` does."""
     try:
         payload: dict[str, Any] = AccessToken(token).payload  # type: ignore[arg-type]
     except TokenError as error:
@@ -77,7 +77,7 @@ def _verified(token: str) -> dict[str, str]:
     claims = {name: payload.get(name) for name in ("userId", "company", "stamp")}
     if not all(isinstance(value, str) for value in claims.values()):
         raise NotAuthenticated
-    return claims  # type: ignore[return-value]
+    return {**claims, "userType": payload.get("userType", "user")}
 
 
 def _stamp(user: AbstractBaseUser) -> str:

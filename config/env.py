@@ -52,6 +52,8 @@ class Env(BaseSettings):
     worker_capacity: int = Field(default=500, ge=1)
     #: Pre-started hosts kept ready for a new pairing, for each network in use.
     warm_hosts: int = Field(default=1, ge=0, le=4)
+    #: Socket.IO's events come under their hyphenated names too (docs/api.md).
+    socketio_aliases: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 

@@ -1,16 +1,19 @@
 """What a server says to us when it starts and stops."""
 
+from collections.abc import Awaitable, Callable
+
 from asgiref.sync import sync_to_async
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
 from django.db import connections
 
 
-async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable, at_end: Callable[[], Awaitable[None]]) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            await at_end()
             await sync_to_async(_close_pools)()
             await send({"type": "lifespan.shutdown.complete"})
             return

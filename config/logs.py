@@ -40,6 +40,11 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
         "loggers": {
             # Both say every request or job at INFO; ours say what matters.
             "uvicorn.access": {"level": "WARNING"},
+            # Says the address of every WebSocket, in which older Socket.IO clients put their token.
+            "uvicorn.error": {"level": "WARNING"},
+            # They write whole packets, which hold messages and codes, and a line for every wrong byte of a client.
+            "socketio": {"level": "CRITICAL"},
+            "engineio": {"level": "CRITICAL"},
             # Wrong addresses are their callers' business.
             "django.request": {"level": "ERROR"},
             "procrastinate": {"level": "WARNING"},

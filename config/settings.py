@@ -115,6 +115,9 @@ CHANNEL_LAYERS = {
     }
 }
 
+#: Whether Socket.IO's events also come under the hyphenated names of the older system's first documentation.
+SOCKETIO_ALIASES = env.socketio_aliases
+
 # -- people ------------------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["accounts.backends.ThrottledPassword"]
 AUTH_PASSWORD_VALIDATORS = [

@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from whatsapp.api import chats, lines, sessions, stats
+from whatsapp.api import addresses, chats, lines, sessions, stats
 
 urlpatterns = [
+    path("websocket/test-config", addresses.TestConfigView.as_view()),
+    path("websocket/config", addresses.ConfigView.as_view()),
     path("sessions", sessions.SessionsView.as_view()),
     path("sessions/cleanup", sessions.CleanupView.as_view()),
     path("stats", stats.StatsView.as_view()),

@@ -1,5 +1,7 @@
 """Who sees which session: finding with permission, granting and revoking. Looking a session up is the authorisation."""
 
+from dataclasses import asdict
+
 from django.db import transaction
 
 from accounts.models import Membership, Role
@@ -79,7 +81,7 @@ def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights,
             "granted_by_id": by.user_id,
         },
     )
-    _tell(company, session_id, manager_id)
+    _tell(company, session_id, manager_id, rights, by)
     return ManagerAccess.objects.select_related("user", "granted_by").get(pk=row.pk)
 
 
@@ -90,7 +92,7 @@ def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> 
     deleted, _ = ManagerAccess.objects.filter(session_id=session_id, user_id=manager_id).delete()
     if not deleted:
         raise GrantNotFound
-    _tell(company, session_id, manager_id)
+    _tell(company, session_id, manager_id, None, by)
 
 
 @transaction.atomic
@@ -111,5 +113,7 @@ def grants_of(session_id: str, *, by: Actor) -> list[ManagerAccess]:
     return list(rows.order_by("-granted_at", "-id"))
 
 
-def _tell(company: Company, session_id: str, manager_id: str) -> None:
-    live.publish(live.person_group(company, manager_id), "access.changed", {"sessionId": session_id})
+def _tell(company: Company, session_id: str, manager_id: str, rights: Rights | None, by: Actor) -> None:
+    """The manager's own connections; without rights they are taken away."""
+    payload = {"sessionId": session_id, "rights": asdict(rights) if rights else None, "byUserId": by.user_id}
+    live.publish(live.person_group(company, manager_id), "access.changed", payload)

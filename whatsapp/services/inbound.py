@@ -253,7 +253,9 @@ def _read_on_phone(company: Company, session: Session, account: Account, event: 
 
 def recount(company: Company, session: Session, chat: Chat) -> None:
     """Unread is what it is by definition: incoming messages that nobody has read."""
-    counted = Message.objects.filter(chat=chat, from_me=False, is_read=False).aggregate(n=Count("id"))
-    chat.unread_count = counted["n"]
+    unread = Q(from_me=False, is_read=False)
+    counted = Message.objects.filter(chat=chat).aggregate(unread=Count("id", filter=unread), all=Count("id"))
+    chat.unread_count = counted["unread"]
     chat.save(update_fields=["unread_count", "updated_at"])
-    live.publish(live.chats_group(company, session.pk), "chat.changed", shapes.chat(chat, session.pk, company.pk))
+    payload = shapes.chat(chat, session.pk, company.pk) | {"_count": {"messages": counted["all"]}}
+    live.publish(live.chats_group(company, session.pk), "chat.changed", payload)

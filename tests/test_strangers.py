@@ -26,8 +26,10 @@ from accounts.permissions import SYSTEM, Rights
 from config.asgi import application
 from fleet.models import Placement
 from tenants.context import arun_in, run_in
+from tenants.domains import save_domain
 from tenants.models import Company
 from tests.people import Person, client_for, make_person
+from tests.socketio.raw import Raw
 from tests.sockets import Socket
 from tests.whatsapp.desk import Desk, text
 from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost
@@ -35,6 +37,8 @@ from whatsapp.engine.port import Person as Party
 from whatsapp.models import Chat, ManagerAccess, Message, Session, Transition
 from whatsapp.routing import websocket_urlpatterns
 from whatsapp.services import access, sessions
+from whatsapp.socketio.calls import CALLS
+from whatsapp.socketio.server import SocketIO
 
 pytestmark = pytest.mark.django_db
 
@@ -240,6 +244,7 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/chats/<str:chat_id>/messages": {"GET": Call(), "POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/send": {"POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/read": {"POST": Call()},
+    "api/whatsapp/websocket/config": {"GET": Call(statuses=OWN)},
 }
 _G: Final = "webhook/whatsapp/baileys"
 
@@ -304,6 +309,7 @@ PUBLIC: Final = {
     "api-docs",
     "api-docs/schema",
     "api/auth/login",
+    "api/whatsapp/websocket/test-config",
     "^(?:api|webhook)/(?P<path>.*)$",
     "api/auth/register",
     "api/auth/send-code",
@@ -693,3 +699,127 @@ async def opened(person: Person, with_cookie: bool) -> Socket:
 def token_of(client: APIClient) -> str:
     carried: Any = vars(client)["_credentials"]
     return str(carried["HTTP_AUTHORIZATION"]).removeprefix("Bearer ")
+
+
+# -- Socket.IO -------------------------------------------------------------------------------------------------------
+#: Every call with acme's ids. Leaving a room that one is not in is nothing to anybody.
+ASKED: Final[dict[str, tuple[str, ...]]] = {
+    "whatsapp:join_session": ("sessionId",),
+    "whatsapp:get_chats": ("sessionId",),
+    "whatsapp:get_messages": ("sessionId", "chatId"),
+    "whatsapp:send_message": ("sessionId", "chatId"),
+    "whatsapp:get_session_status": ("sessionId",),
+    "whatsapp:mark_chat_as_read": ("sessionId", "chatId"),
+}
+HARMLESS: Final = {"whatsapp:leave_session"}
+REFUSED: Final = {404: "session_not_found", 403: "session_denied"}
+
+
+def payload(ids: dict[str, str], chat_id: str = "") -> dict[str, str]:
+    return {"sessionId": ids["session_id"], "chatId": chat_id or ids["chat_id"], "message": "Hello"}
+
+
+def test_every_event_of_socket_io_is_known_here() -> None:
+    handlers = SocketIO()._server.handlers
+
+    assert set(CALLS) == set(ASKED) | HARMLESS
+    assert {name: set(events) for name, events in handlers.items()} == {
+        "/": {"connect", "*", "disconnect"},
+        "/whatsapp": {"connect", "*", "disconnect"},
+        "*": {"connect"},
+    }
+
+
+@LIVE_DATA
+@pytest.mark.parametrize("stranger", FOREIGN)
+async def test_socket_io_answers_strangers_nothing(noisy_scene: Scene, stranger: str) -> None:
+    before = await sync_to_async(noisy_scene.rows)()
+    async with Raw(await sync_to_async(lambda: noisy_scene.people[stranger].token)()) as raw:
+        for call in (*ASKED, *HARMLESS):
+            answer = await raw.calls(call, payload(noisy_scene.ids))
+            assert not [secret for secret in SECRETS if secret in str(answer)], call
+            assert call in HARMLESS or answer["code"] == REFUSED[FOREIGN[stranger]], (call, answer)
+    assert await sync_to_async(noisy_scene.rows)() == before
+
+
+@LIVE_DATA
+@pytest.mark.parametrize("stranger", OWN_SESSIONS)
+async def test_socket_io_knows_none_of_acmes_chats_inside_ones_own_session(noisy_scene: Scene, stranger: str) -> None:
+    before = await sync_to_async(noisy_scene.rows)()
+    own = noisy_scene.smuggled[stranger]
+    async with Raw(await sync_to_async(lambda: noisy_scene.people[stranger].token)()) as raw:
+        for call in (name for name, places in ASKED.items() if "chatId" in places):
+            answer = await raw.calls(call, payload(own, noisy_scene.ids["chat_id"]))
+            assert answer["code"] == "chat_not_found", (call, answer)
+            assert not [secret for secret in SECRETS if secret in str(answer)], call
+    assert await sync_to_async(noisy_scene.rows)() == before
+
+
+@LIVE_DATA
+async def test_socket_io_tells_strangers_nothing(noisy_scene: Scene) -> None:
+    for stranger, person in noisy_scene.people.items():
+        async with Raw(await sync_to_async(lambda person=person: person.token)()) as raw:
+            await raw.calls("whatsapp:join_session", payload(noisy_scene.ids))
+            await arun_in(noisy_scene.acme, stir, noisy_scene)
+            assert await raw.is_silent(), stranger
+            assert raw.heard == [], stranger
+
+
+@LIVE_DATA
+async def test_the_same_noise_is_heard_over_socket_io_by_whoever_may(noisy_scene: Scene) -> None:
+    """Or the tests above would prove nothing."""
+    admin = await sync_to_async(make_person)(noisy_scene.acme, Role.ADMIN)
+    async with Raw(await sync_to_async(lambda: admin.token)()) as raw:
+        heard = ""
+        for call in ASKED:
+            heard += str(await raw.calls(call, payload(noisy_scene.ids)))
+        await arun_in(noisy_scene.acme, stir, noisy_scene)
+        for event in ("whatsapp:new_message", "whatsapp:qr", "whatsapp:ready", "whatsapp:session_status"):
+            heard += str(await raw.hears(event))
+    # A QR code comes as a picture, and people are known by their number where that is known.
+    assert [secret for secret in SECRETS if secret not in heard] == ["2@acmescode"]
+
+
+@LIVE_DATA
+async def test_who_was_just_revoked_hears_nothing_more_over_socket_io(noisy_scene: Scene) -> None:
+    person, scene = noisy_scene.people["ungranted manager"], noisy_scene
+    sharing: dict[str, Any] = {
+        "company": scene.acme,
+        "session_id": scene.ids["session_id"],
+        "manager_id": person.user.pk,
+        "by": SYSTEM,
+    }
+    await arun_in(scene.acme, access.grant, rights=EVERYTHING, **sharing)
+    async with Raw(await sync_to_async(lambda: person.token)()) as raw:
+        assert (await raw.calls("whatsapp:join_session", payload(scene.ids)))["success"]
+        await raw.hears("whatsapp:ready")
+        await arun_in(scene.acme, access.revoke, **sharing)
+        await raw.hears("manager-access-revoked")
+        raw.heard.clear()
+        await arun_in(scene.acme, stir, scene)
+
+        assert await raw.is_silent()
+        for call in ASKED:
+            assert (await raw.calls(call, payload(scene.ids)))["code"] == "session_denied"
+
+
+@LIVE_DATA
+@pytest.mark.parametrize("nobody", NOBODIES)
+async def test_socket_io_sends_nobody_away(noisy_scene: Scene, nobody: str) -> None:
+    somebody = await sync_to_async(make_person)(noisy_scene.acme, Role.ADMIN)
+    client = await sync_to_async(NOBODIES[nobody])(somebody)
+    async with Raw(token_of(client) if nobody != "no token" else None) as raw:
+        assert raw.refusal
+        await raw.send('42/whatsapp,1["whatsapp:join_session",{"sessionId":"x"}]')
+        await arun_in(noisy_scene.acme, stir, noisy_scene)
+        assert await raw.is_silent()
+
+
+@LIVE_DATA
+async def test_socket_io_of_another_companys_host_sends_people_away(noisy_scene: Scene, globex: Company) -> None:
+    await sync_to_async(save_domain)(company=globex, name="chat.globex.test")
+    admin = await sync_to_async(make_person)(noisy_scene.acme, Role.ADMIN)
+    token = await sync_to_async(lambda: admin.token)()
+    for host in ("chat.globex.test", "elsewhere.test"):
+        async with Raw(token, host=host) as raw:
+            assert raw.refusal == "Ошибка аутентификации"

@@ -38,7 +38,7 @@ Say = Callable[[str, Any], Awaitable[None]]
 
 
 class Connection:
-    """`say` tells the client an event; `leave` ends the connection."""
+    """`say` tells the client an event; `leave` ends the connection; `on_rights` is told when rights have changed."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Connection:
         accept_language: str,
         say: Say,
         leave: Callable[[], Awaitable[None]],
+        on_rights: Callable[[], None],
     ) -> None:
         self.sid = sid
         self._token = token
@@ -56,6 +57,7 @@ class Connection:
         self._accept_language = accept_language
         self._say = say
         self._leave = leave
+        self._on_rights = on_rights
         self._teller = Teller(aliases=settings.SOCKETIO_ALIASES)
         self._pace = Pace(rate=CALLS_A_SECOND, burst=CALLS_AT_ONCE)
         #: News and joining take turns, so that what is replayed is not told again.
@@ -158,6 +160,7 @@ class Connection:
                 return
             await self._tune()
         if kind == "access.changed":
+            self._on_rights()
             await self._tell(self._teller.rights(payload, self.caller.user))
         else:
             await self._tell(self._teller.tell(kind, payload))

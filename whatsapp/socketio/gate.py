@@ -56,6 +56,9 @@ class Visit:
         again = self._again(checked) if checked else None
         return (None, again) if again else (checked, None)
 
+    def forget_answers(self) -> None:
+        self._repeats.forget()
+
     def _again(self, frame: str) -> str | None:
         """The answer to an event that was answered already."""
         if (event := wire.numbered(frame, wire.EVENT)) is None:
@@ -100,6 +103,11 @@ class Gate:
     def _visit(self, sid: str | None, version: int) -> Visit:
         known = self._engine.sockets.get(sid) if sid else None
         return self._visits.get(known) or Visit(version) if known else Visit(version)
+
+    def forget_answers(self, sid: str) -> None:
+        """Rights have changed: nothing is answered again from memory."""
+        if visit := self._visits.get(self._engine.sockets.get(sid)):
+            visit.forget_answers()
 
     async def _welcome(self, visit: Visit, frame: str) -> None:
         """The server has opened a connection. An older client has to be joined to `/`, for which it does not ask."""
@@ -167,10 +175,12 @@ class Gate:
             await self._drop(sid)
             await _refuse(scope, receive, send)
             return
-        if sid in self._engine.sockets:
-            for _, answer in taken:
-                if answer is not None:
-                    await self._engine.send_packet(sid, packet.Packet(encoded_packet=answer))
+        if (known := self._engine.sockets.get(sid)) is None or known.closed:
+            await _refuse(scope, receive, send)
+            return
+        for _, answer in taken:
+            if answer is not None:
+                await self._engine.send_packet(sid, packet.Packet(encoded_packet=answer))
         body = wire.SEPARATOR.join(frame for frame, _ in taken if frame is not None).encode()
         headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
         headers.append((b"content-length", str(len(body)).encode()))

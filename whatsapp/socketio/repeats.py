@@ -34,6 +34,10 @@ class Repeats:
         if number == self._number:
             self._answer, self._answered_at = answer, time.monotonic()
 
+    def forget(self) -> None:
+        """Rights have changed: what was answered before would not be answered now."""
+        self._answer = None
+
     def known_answer(self, call: str, number: str) -> str | None:
         """What was answered to this call, if this is the same one said again; None for one that is to be done."""
         if not self._is_again(call):

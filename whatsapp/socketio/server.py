@@ -112,6 +112,7 @@ class SocketIO:
             accept_language=accept_language,
             say=partial(self._say, sid),
             leave=partial(self._server.disconnect, sid, namespace=NAMESPACE),
+            on_rights=partial(self._forget_answers, sid),
         )
         try:
             await connection.open()
@@ -126,6 +127,9 @@ class SocketIO:
 
     async def _say(self, sid: str, event: str, content: Any) -> None:
         await self._server.emit(event, content, to=sid, namespace=NAMESPACE)
+
+    def _forget_answers(self, sid: str) -> None:
+        self._gate.forget_answers(self._server.manager.eio_sid_from_sid(sid, NAMESPACE))
 
     async def _call(self, event: str, sid: str, *payload: object) -> Answer | None:
         connection = self._connections.get(sid)

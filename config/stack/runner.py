@@ -20,6 +20,7 @@ from config.stack.secret_file import secret_key, write_private
 from config.stack.stopping import stop_all
 from config.stack.supervisor import Supervisor
 from config.stack.web import check_ports, wait_ready
+from config.surfaces import silent_surfaces
 
 TICK_SECONDS = 0.1
 PATIENCE_SECONDS = 60
@@ -137,9 +138,17 @@ class Run:
         plan = self._plan
         if wait_ready(plan.web, plan.ready_path, PATIENCE_SECONDS, self._is_asked):
             self._tell("serving")
+            self._tell_surfaces()
             self._output.box(box_lines(plan))
         elif not self._is_asked():
             self._output.say(f"web is not ready on {plan.web.url} yet; its lines above may say why")
+
+    def _tell_surfaces(self) -> None:
+        silent = silent_surfaces(self._plan.web.url)
+        if silent:
+            self._output.say(f"web does not answer as it should on {self._plan.web.url}: {', '.join(silent)}")
+        else:
+            self._tell("REST, WebSocket and Socket.IO answer on one port")
 
     def _take_down(self) -> None:
         asked = self._requests.count

@@ -22,6 +22,11 @@ STATIC = {
 TESTS = ("python", "-m", "pytest", "-n", "auto", "--maxprocesses", "4")
 
 
+CLIENTS = ROOT / "tests" / "socketio" / "node"
+NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+NPM_SECONDS = 180
+
+
 @dataclass(frozen=True)
 class Outcome:
     stage: str
@@ -47,19 +52,14 @@ def _static() -> list[Outcome]:
 
 
 def _bring_clients() -> None:
-    """Socket.IO is tested with the clients that its users have; without node, or a registry, those tests are skipped."""
-    if shutil.which("npm") is None:
+    """Socket.IO is tested with the clients that its users have; without npm, or a registry, those tests are skipped."""
+    stamp, lock = CLIENTS / "node_modules" / ".installed", (CLIENTS / "package-lock.json").read_text()
+    if shutil.which("npm") is None or (stamp.is_file() and stamp.read_text() == lock):
         return
-    folder, wanted = ROOT / "tests" / "socketio" / "node", "package-lock.json"
-    stamp = folder / "node_modules" / wanted
-    lock = (folder / wanted).read_text()
-    if stamp.is_file() and stamp.read_text() == lock:
-        return
-    # The file is what is locked; where packages come from is the machine's business.
-    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=folder)
-    if done.returncode == 0:
+    try:
+        subprocess.run(NPM, cwd=CLIENTS, stdin=subprocess.DEVNULL, check=True, timeout=NPM_SECONDS)
         stamp.write_text(lock)
-    else:
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         print("npm brought no Socket.IO clients; the tests that need them are skipped", flush=True)
 
 

@@ -6,7 +6,6 @@ spread between Socket.IO servers.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -106,9 +105,12 @@ class Connection:
         await self._stop_listening()
 
     async def _stop_listening(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             await self._listener.stop()
             await self._channel.close()
+        except Exception:
+            # Whatever the layer's server has forgotten by then is forgotten.
+            log.warning("a Socket.IO connection could not say good-bye to the live layer", exc_info=True)
 
     async def _greet_and_listen(self) -> None:
         user, company = self.caller.user, self.caller.company

@@ -41,6 +41,7 @@ class AccountNotReady(NotAuthenticated):
 class HandshakeFailed(NotAuthenticated):
     """A token that is not ours, has expired, or was ended by a new password."""
 
+    code = "handshake_failed"
     text = sentence("Authentication failed")
 
 

@@ -29,14 +29,17 @@ Answer = dict[str, Any]
 
 
 class ChatsDenied(ReadingDenied):
+    code = "chats_denied"
     text = sentence("You do not have the right to see chats")
 
 
 class MessagesDenied(ReadingDenied):
+    code = "messages_denied"
     text = sentence("You do not have the right to see messages")
 
 
 class WritingDenied(SendingDenied):
+    code = "writing_denied"
     text = sentence("You do not have the right to send messages")
 
 

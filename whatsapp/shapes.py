@@ -41,20 +41,25 @@ def session(row: Session) -> Shape:
     }
 
 
-def listed_session(row: Session, *, may_link: bool) -> Shape:
-    """A session as the list has it (seed W3): with who made it and counts. Needs `with_counts()`.
+def full_session(row: Session, *, may_link: bool) -> Shape:
+    """A session with the older systems' whole row (seed W3, 2.3): who made it, and the QR code on show.
 
     A QR code links a device for whoever has it, so only those who may link see it.
     """
-    counted = vars(row)
     qr_code = qr.png_data_url(row.current_qr) if may_link and row.current_qr else None
     return session(row) | {
         "qrCode": qr_code,
         "sessionData": None,
         "adminId": row.created_by_id,
         "admin": person(row.created_by),
-        "_count": {"chats": counted["chats_total"], "messages": counted["messages_total"]},
     }
+
+
+def listed_session(row: Session, *, may_link: bool) -> Shape:
+    """A session as the list has it (seed W3), with counts too. Needs `with_counts()`."""
+    counted = vars(row)
+    counts = {"chats": counted["chats_total"], "messages": counted["messages_total"]}
+    return full_session(row, may_link=may_link) | {"_count": counts}
 
 
 def person(user: User | None) -> Shape | None:

@@ -16,7 +16,7 @@ from accounts.permissions import Permission
 from tenants.context import run_in, run_in_public
 from wharf.api import on_error
 from wharf.errors import Kind, PermissionDenied, WharfError, sentence
-from whatsapp import qr, shapes
+from whatsapp import shapes
 from whatsapp.api import serializers as s
 from whatsapp.api.chats import MARKED, NOTHING_UNREAD, SENT
 from whatsapp.errors import ReadingDenied, SendingDenied
@@ -166,16 +166,7 @@ def _rights(caller: Caller, session: Session) -> Answer:
 
 
 def _row(session: Session, may_link: bool) -> Answer:
-    """With the older system's keys; a QR code links a device for whoever has it."""
-    admin = session.created_by
-    names = {"firstName": admin.first_name, "lastName": admin.last_name, "email": admin.email} if admin else None
-    code = qr.png_data_url(session.current_qr) if may_link and session.current_qr else None
-    return shapes.in_words(shapes.session(session)) | {
-        "qrCode": code,
-        "sessionData": None,
-        "adminId": session.created_by_id,
-        "admin": names,
-    }
+    return shapes.in_words(shapes.full_session(session, may_link=may_link))
 
 
 def _done(data: Answer, message: str = "") -> Answer:

@@ -1,15 +1,17 @@
 """Connecting as the older system's clients do, and being refused in the words they know (seed contract 2.1, 2.2)."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rest_framework_simplejwt import tokens
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import Membership, User
 from tests.people import Person
 from tests.socketio.conftest import NEEDS_CLIENTS, Connect
+from tests.socketio.raw import Raw
 from whatsapp import listening
 
 pytestmark = [NEEDS_CLIENTS, pytest.mark.django_db(transaction=True)]
@@ -188,12 +190,21 @@ def test_ping_is_answered_with_the_time(connect: Connect, acme_admin: Person) ->
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
-def test_an_expired_token_ends_the_connection(connect: Connect, acme_admin: Person) -> None:
-    client = connect(token=expired(acme_admin, 2))
+def test_an_expired_token_ends_the_connection(
+    connect: Connect, acme_admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "RECHECK_SECONDS", 0.05)
+    client = connect(acme_admin)
     client.hears("connection-confirmed")
+    monkeypatch.setattr(tokens, "aware_utcnow", lambda: datetime.now(UTC) + timedelta(hours=25))
 
     assert client.hears("error") == {"message": "Ошибка аутентификации", "error": "handshake_failed"}
     assert client.hears("disconnect") == "io server disconnect"
+
+
+async def test_it_ends_when_the_token_does_and_not_at_the_next_look(acme_admin: Person) -> None:
+    async with Raw(expired(acme_admin, 3)) as raw:
+        assert (await raw.hears("error"))["error"] == "handshake_failed"
 
 
 @GENERATIONS

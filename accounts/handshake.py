@@ -44,4 +44,4 @@ def _why(token: str) -> NotAuthenticated:
 
 
 def _belongs(user: User, company_id: str) -> bool:
-    return user.is_superuser or Membership.objects.filter(user=user, company=company_id).exists()
+    return user.is_superuser or Membership.objects.confirmed().filter(user=user, company=company_id).exists()

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from django.db import transaction
 
 from accounts.models import Membership, Role
-from accounts.permissions import Actor, Permission, Rights, permitted
+from accounts.permissions import SYSTEM, Actor, Permission, Rights, permitted
 from tenants.models import Company
 from wharf.errors import PermissionDenied
 from whatsapp import live
@@ -99,11 +99,15 @@ def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> 
 def follow_membership(company: Company, user_id: str) -> None:
     """Whoever is no member any more has no grants, also not when they come back; live connections are told at once."""
     grants = ManagerAccess.objects.filter(user_id=user_id)
-    sessions = list(grants.values_list("session_id", flat=True))
-    if not Membership.objects.filter(company=company, user_id=user_id).exists():
+    left = {row.session_id: row.rights for row in grants}
+    is_member = Membership.objects.filter(company=company, user_id=user_id).exists()
+    if not is_member:
         grants.delete()
-    for session_id in sessions or [""]:
-        _tell(company, session_id, user_id)
+    for session_id, rights in left.items():
+        _tell(company, session_id, user_id, rights if is_member else None, SYSTEM)
+    if not left:
+        # They look again who they are; it is about no session.
+        _tell(company, "", user_id, None, SYSTEM)
 
 
 def grants_of(session_id: str, *, by: Actor) -> list[ManagerAccess]:

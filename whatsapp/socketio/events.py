@@ -172,6 +172,8 @@ class Teller:
     # -- rights ------------------------------------------------------------------------------------------------------
     def rights(self, news: Shape, manager: Any) -> Events:
         """That access was given or taken; the second under its own name whether or not aliases are asked for."""
+        if not news["sessionId"]:
+            return
         rights = news["rights"]
         content = {
             "sessionId": news["sessionId"],

@@ -251,5 +251,5 @@ def test_a_client_that_asks_too_much_is_told_so_and_goes_on_later(
     codes = [client.calls("whatsapp:get_session_status", scene.of_session).get("code") for _ in range(6)]
 
     assert codes[0] is None
-    assert "too_many_requests" in codes
+    assert "too_many_calls" in codes
     assert "disconnect" not in client.rest()

@@ -49,7 +49,7 @@ class UnknownEvent(WharfError):
 
 
 class TooManyCalls(WharfError):
-    code, kind = "too_many_requests", Kind.TOO_MANY
+    code, kind = "too_many_calls", Kind.TOO_MANY
     text = sentence("Too many requests, try again later")
 
 

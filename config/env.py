@@ -54,6 +54,12 @@ class Env(BaseSettings):
     warm_hosts: int = Field(default=1, ge=0, le=4)
     #: Socket.IO's events come under their hyphenated names too (docs/api.md).
     socketio_aliases: bool = False
+    #: Where sealed copies of device stores go; empty means `backups` in the state folder, which is the same disk.
+    backup_dir: Path | None = None
+    #: Seals those copies; empty means that `secret_key` does.
+    backup_key: SecretStr = SecretStr("")
+    #: Where the monitor tells of trouble: Apprise's addresses (Telegram, e-mail, ...), separated by white space.
+    alert_urls: SecretStr = SecretStr("")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 

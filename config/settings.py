@@ -22,6 +22,9 @@ PLATFORM_HOSTS = sorted({urlsplit(PUBLIC_URL).hostname or "127.0.0.1", "127.0.0.
 ALLOWED_HOSTS = ["*"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 STATE_DIR: Path = env.state_dir
+BACKUP_DIR: Path = env.backup_dir or env.state_dir / "backups"
+BACKUP_KEY = env.backup_key.get_secret_value()
+ALERT_URLS = env.alert_urls.get_secret_value().split()
 SANDBOX_URL = env.sandbox_url.rstrip("/")
 #: How long a request for a QR code waits for it (seed row 31).
 LINKING_SECONDS = 60.0

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MAIN_DEVICE_GONE = "main_device_gone"
     UNLINKED = "unlinked"
     PAUSED = "paused"
+    RESTORED = "restored"
     STREAM_REPLACED = "stream_replaced"
     TEMPORARY_BAN = "temporary_ban"
     CLIENT_OUTDATED = "client_outdated"
@@ -54,6 +55,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.MAIN_DEVICE_GONE: sentence("The phone's own WhatsApp account is no longer there."),
     Reason.UNLINKED: sentence("Unlinked here. Chats and messages are kept."),
     Reason.PAUSED: sentence("Paused. The link is kept."),
+    Reason.RESTORED: sentence("Restored from a backup. Start it to go online."),
     Reason.STREAM_REPLACED: sentence("Another program connected with this device's keys, so we stepped back."),
     Reason.TEMPORARY_BAN: sentence("WhatsApp has banned this number for a while."),
     Reason.CLIENT_OUTDATED: sentence("WhatsApp asks for a newer client; the platform has to be updated."),

@@ -40,6 +40,7 @@ class Happening(StrEnum):
     LOGGED_OUT = "logged_out"
     REFUSED = "refused"
     PAUSED = "paused"
+    RESTORED = "restored"
 
 
 S, H = State, Happening
@@ -71,6 +72,10 @@ TRANSITIONS: Final[Mapping[tuple[State, Happening], State]] = {
     (S.STOPPED, H.LOGGED_OUT): S.UNPAIRED,
     (S.REFUSED, H.LOGGED_OUT): S.UNPAIRED,
     (S.REFUSED, H.PAUSED): S.STOPPED,
+    # Its keys came back out of a backup: linked, and offline until somebody starts it.
+    (S.STOPPED, H.RESTORED): S.STOPPED,
+    (S.UNPAIRED, H.RESTORED): S.STOPPED,
+    (S.REFUSED, H.RESTORED): S.STOPPED,
 }
 
 #: States that hold, or try to hold, a connection.

@@ -175,3 +175,65 @@ class ChatCareDenied(PermissionDenied):
 class SendingDenied(PermissionDenied):
     code = "sending_denied"
     text = sentence("You do not have the right to send messages in this WhatsApp session")
+
+
+class AmbiguousName(WharfError):
+    """Operators may name a session by its name while only one has it."""
+
+    code, kind = "ambiguous_name", Kind.CONFLICT
+    text = sentence("Several sessions are named %(name)s; use the id")
+
+
+# -- backups of device stores ----------------------------------------------------------------------------------------
+class NothingToBackUp(WharfError):
+    code, kind = "nothing_to_back_up", Kind.CONFLICT
+    text = sentence("No phone is linked to this session, so there is nothing to keep")
+
+
+class StoreElsewhere(WharfError):
+    """Device stores are reached on the disk of their worker alone."""
+
+    code, kind = "store_elsewhere", Kind.CONFLICT
+    text = sentence("The session's keys are on another worker's disk; run this there")
+
+
+class StoreUnreadable(WharfError):
+    code, kind = "store_unreadable", Kind.BROKEN
+    text = sentence("The session's keys cannot be read: %(problem)s")
+
+
+class BackupNotFound(WharfError):
+    code, kind = "backup_not_found", Kind.NOT_FOUND
+    text = sentence("There is no such backup of this session")
+
+
+class BackupDamaged(WharfError):
+    code, kind = "backup_damaged", Kind.BROKEN
+    text = sentence("The backup %(name)s is damaged: %(problem)s")
+
+
+class BackupOfOtherKey(WharfError):
+    code, kind = "backup_of_other_key", Kind.CONFLICT
+    text = sentence("The backup %(name)s was sealed with another key than this one (WHARF_BACKUP_KEY)")
+
+
+class BackupOfOtherDevice(WharfError):
+    code, kind = "backup_of_other_device", Kind.CONFLICT
+    text = sentence("The backup %(name)s holds another linked device than the session has now")
+
+
+class BackupOfOtherNumber(WharfError):
+    code, kind = "backup_of_other_number", Kind.CONFLICT
+    text = sentence("The backup %(name)s belongs to another number than the session")
+
+
+class DeviceInUse(WharfError):
+    """Two connections with one device's keys end each other."""
+
+    code, kind = "device_in_use", Kind.CONFLICT
+    text = sentence("Another session has this linked device; it must not be connected twice")
+
+
+class SessionRunning(WharfError):
+    code, kind = "session_running", Kind.CONFLICT
+    text = sentence("The session is running or not yet at rest; pause it first and wait until it is stopped")

@@ -33,5 +33,12 @@ def _russian(digits: str) -> str:
     return "7" + digits if len(digits) == 10 else digits
 
 
+def masked(digits: str) -> str:
+    """For logs, alerts and screens that others may see: `+491*******01`. Too short to hide anything: stars alone."""
+    if len(digits) < 8:
+        return "*" * len(digits)
+    return f"+{digits[:3]}{'*' * (len(digits) - 5)}{digits[-2:]}"
+
+
 def shown(digits: str) -> str:
     return f"+{digits}" if digits else ""

@@ -15,6 +15,8 @@ from typing import Final
 DEVICE_FILE: Final = "device.db"
 JOURNAL_FILE: Final = "journal.db"
 LOCK_FILE: Final = "lock"
+#: Names the disk that a state folder is on, for ever; written by its first worker.
+DISK_FILE: Final = "store-id"
 #: How neonize is told to open its file. It appends options of its own, which the last, empty one swallows.
 OPTIONS: Final = "?_foreign_keys=on&_journal_mode=WAL&_busy_timeout=5000&_synchronous=NORMAL&z="
 
@@ -36,9 +38,20 @@ class FolderInUse(Exception):
     """Another process of this machine holds the session."""
 
 
+def disk_of(state_dir: Path) -> str:
+    """The name of the disk that the state folder is on, "" before a worker has run there."""
+    path = state_dir / DISK_FILE
+    return path.read_text().strip() if path.exists() else ""
+
+
+def folder_of(state_dir: Path, session_id: str) -> Path:
+    """Where the session's folder is, or would be."""
+    return state_dir / "sessions" / session_id
+
+
 def make_folder(state_dir: Path, session_id: str) -> Path:
     """The session's folder, made private if it is new."""
-    folder = state_dir / "sessions" / session_id
+    folder = folder_of(state_dir, session_id)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 

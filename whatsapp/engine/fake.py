@@ -8,6 +8,7 @@ be called from any thread.
 
 import asyncio
 import itertools
+import os
 import sqlite3
 import threading
 import time
@@ -20,7 +21,9 @@ from typing import Final
 from whatsapp.engine import device_store, port
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS whatsmeow_device (jid TEXT, lid TEXT, push_name TEXT);
+CREATE TABLE IF NOT EXISTS whatsmeow_device (
+    jid TEXT, lid TEXT, push_name TEXT, noise_key BLOB, identity_key BLOB, signed_pre_key BLOB
+);
 CREATE TABLE IF NOT EXISTS whatsmeow_message_secrets (message_id TEXT, key BLOB);
 """
 #: What stays true after a restart; the rest was about a connection that is gone.
@@ -45,7 +48,8 @@ class _Session:
             db.execute(statement, values)
 
     def link(self, jid: str) -> None:
-        self.execute("INSERT INTO whatsmeow_device VALUES (?, ?, ?)", jid, "", "Shop")
+        keys = [os.urandom(32) for _ in range(3)]
+        self.execute("INSERT INTO whatsmeow_device VALUES (?, ?, ?, ?, ?, ?)", jid, "", "Shop", *keys)
 
     def unlink(self) -> None:
         self.execute("DELETE FROM whatsmeow_device")

@@ -162,6 +162,12 @@ def recover(company: Company, session: Session, folder: Path) -> None:
             inbound.tell_status(company, session, row)
 
 
+def recover_blindly(company: Company, session: Session) -> None:
+    """As `recover`, where the store that could have told is lost: nobody can know of any of them."""
+    for row in Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None):
+        _unconfirmed(company, session, row, "", "the store that knew was lost")
+
+
 def record_finished(company: Company, session: Session, account: Account, events: Sequence[SendFinished]) -> None:
     """Store how sends ended, and what they taught us about their addressees."""
     rows = Message.objects.select_related("chat", "sent_by", "sender").in_bulk([e.message_id for e in events])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from wharf.ids import new_id
+from whatsapp.engine import device_store
 
 MAX_WORKERS: Final = 64
 
@@ -30,7 +31,7 @@ def take_identity(state_dir: Path) -> Identity:
     """Take the first free name of this state folder. Raises OSError if the folder cannot be used."""
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     state_dir.chmod(0o700)
-    store_id = _store_id(state_dir / "store-id")
+    store_id = _store_id(state_dir / device_store.DISK_FILE)
     for slot in range(MAX_WORKERS):
         lock = os.open(state_dir / f"worker-{slot}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

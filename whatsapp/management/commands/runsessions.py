@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from whatsapp.engine.process import ProcessEngine
+from whatsapp.worker.backing_up import keep_backups
 from whatsapp.worker.identity import take_identity
 from whatsapp.worker.run import Limits, Worker
 
@@ -33,4 +34,6 @@ async def _run(limits: Limits) -> None:
         loop.add_signal_handler(number, stop.set)
     identity = take_identity(settings.STATE_DIR)
     engine = ProcessEngine(settings.STATE_DIR, warm=settings.WORKER["warm_hosts"])
+    backups = asyncio.create_task(keep_backups(stop))
     await Worker(engine=engine, state_dir=settings.STATE_DIR, identity=identity, limits=limits).run(stop)
+    backups.cancel()

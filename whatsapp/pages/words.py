@@ -64,6 +64,7 @@ _HAPPENINGS: Final[dict[str, str]] = {
     Happening.LOGGED_OUT: sentence("Unlinked"),
     Happening.REFUSED: sentence("Refused by WhatsApp"),
     Happening.PAUSED: sentence("Paused"),
+    Happening.RESTORED: sentence("Restored from a backup"),
     f"wanted_{Wanted.RUNNING}": sentence("Asked to start"),
     f"wanted_{Wanted.STOPPED}": sentence("Asked to pause"),
     f"wanted_{Wanted.UNLINKED}": sentence("Asked to unlink"),

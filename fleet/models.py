@@ -111,3 +111,37 @@ class Placement(models.Model):
     def shown_reason(self) -> Reason:
         silent = self.is_silent and self.state == State.CONNECTED
         return Reason.WORKER_SILENT if silent else Reason(self.reason)
+
+
+class Trouble(models.Model):
+    """Something that the monitor has seen more than once, until it is over: what is remembered over its restarts.
+
+    `subject` is what it happened to (`session:<id>`, `network:<name>`, `fleet`), `cause` a stable code. One row an
+    outage: everything in it happens once.
+    """
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    subject = models.CharField(max_length=160)
+    cause = models.CharField(max_length=32)
+    #: What was told last, so that the end can be told in the same words; no numbers, no texts of messages.
+    about = models.CharField(max_length=300)
+    is_warning = models.BooleanField(default=False)
+    #: Looks in a row that saw it, and that did not see it any more.
+    seen = models.PositiveIntegerField(default=0)
+    missed = models.PositiveIntegerField(default=0)
+    began_at = models.DateTimeField()
+    #: Each is set once the thing has been done: the gentle reconnect, the alert, the advice after it, the recovery.
+    nudged_at = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True)
+    advised_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_told_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-began_at",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("subject", "cause"), condition=Q(ended_at=None), name="trouble_open_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.cause}"

@@ -6,11 +6,12 @@ from typing import Final
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from fleet.models import Worker
+from fleet.models import Trouble, Worker
 
 #: A jobs process that was killed leaves its job as "doing"; its heartbeat tells after this long.
 STALLED_SECONDS: Final = 30.0
 WORKERS_KEPT: Final = timedelta(days=7)
+TROUBLES_KEPT: Final = timedelta(days=90)
 
 
 @app.periodic(cron="* * * * *")
@@ -27,3 +28,10 @@ def forget_old_workers(timestamp: int) -> None:
     """Workers that ended long ago and own nothing say nothing any more."""
     ended = Worker.objects.filter(stopped_at__lt=timezone.now() - WORKERS_KEPT, placements=None)
     ended.delete()
+
+
+@app.periodic(cron="23 3 * * *")
+@app.task(queueing_lock="forget_old_troubles")
+def forget_old_troubles(timestamp: int) -> None:
+    """Outages that ended long ago are of no use to anybody."""
+    Trouble.objects.filter(ended_at__lt=timezone.now() - TROUBLES_KEPT).delete()

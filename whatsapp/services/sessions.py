@@ -117,6 +117,22 @@ def start(*, company: Company, session_id: str, by: Actor) -> Session:
 
 
 @transaction.atomic
+def nudge(*, session_id: str) -> bool:
+    """Try now what is to be tried later; whether there was anything to hasten.
+
+    For the platform itself. It changes nothing of what people want: a session that they paused, or that needs one of
+    them, is left alone, and a link or a connection that is there is not touched.
+    """
+    placement = Placement.objects.select_for_update().get(pk=session_id)
+    if placement.wanted != Wanted.RUNNING or not placement.is_linked or placement.state == State.CONNECTED:
+        return False
+    placement.next_retry_at = None
+    placement.save(update_fields=["next_retry_at"])
+    leases.leave_work(session_id)
+    return True
+
+
+@transaction.atomic
 def request_code(*, company: Company, session_id: str, phone: str, by: Actor) -> Session:
     """Link by pairing code for `phone` (as people write it); the code comes as a challenge.
 

@@ -237,3 +237,10 @@ class DeviceInUse(WharfError):
 class SessionRunning(WharfError):
     code, kind = "session_running", Kind.CONFLICT
     text = sentence("The session is running or not yet at rest; pause it first and wait until it is stopped")
+
+
+class WorkerStateUnknown(WharfError):
+    """Nothing is cleared away under a worker that may still be at it."""
+
+    code, kind = "worker_state_unknown", Kind.UNAVAILABLE
+    text = sentence("A worker of this disk is silent, and may still hold its sessions; nothing is removed meanwhile")

@@ -244,3 +244,8 @@ class WorkerStateUnknown(WharfError):
 
     code, kind = "worker_state_unknown", Kind.UNAVAILABLE
     text = sentence("A worker of this disk is silent, and may still hold its sessions; nothing is removed meanwhile")
+
+
+class NoWorker(WharfError):
+    code, kind = "no_worker", Kind.UNAVAILABLE
+    text = sentence("No worker is running, so no phone can be linked; start one with `runsessions`")

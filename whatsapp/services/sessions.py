@@ -154,6 +154,17 @@ def request_code(*, company: Company, session_id: str, phone: str, by: Actor) ->
 
 
 @transaction.atomic
+def cancel_link(*, company: Company, session_id: str, by: Actor) -> bool:
+    """Give up a link in the making; False if there is none. A phone that has agreed a moment ago stays linked."""
+    session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
+    placement = Placement.objects.select_for_update().get(pk=session_id)
+    if placement.is_linked or placement.wanted != Wanted.RUNNING:
+        return False
+    _settle(company, session, Wanted.STOPPED, by)
+    return True
+
+
+@transaction.atomic
 def pause(*, company: Company, session_id: str, by: Actor) -> Session:
     """Take it offline and keep the link; a link in the making is cancelled."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)

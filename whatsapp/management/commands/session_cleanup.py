@@ -23,9 +23,8 @@ class Command(WharfCommand):
         done, failures = cleanup.carry_out(items) if options["yes"] else ([], [])
         lines = [f"{item.verdict:6} {item.path}: {item.why}" for item in items if item.is_odd or _goes(item)]
         lines += [f"FAILED {failure.item.path}: {failure.problem}" for failure in failures]
-        self.tell(
-            options, _facts(items, done, failures, is_done=options["yes"]), *lines, *_summary(items, done, failures)
-        )
+        facts = _facts(items, done, failures, is_done=options["yes"])
+        self.tell(options, facts, *lines, _summary(items, done, failures))
         if options["yes"]:
             self._end(failures)
         elif not options["json"]:
@@ -52,9 +51,9 @@ def _counts(items: list[Item], done: list[Item], failures: list[Failure]) -> dic
     }
 
 
-def _summary(items: list[Item], done: list[Item], failures: list[Failure]) -> list[str]:
+def _summary(items: list[Item], done: list[Item], failures: list[Failure]) -> str:
     counts = _counts(items, done, failures)
-    return ["  ".join(f"{name.title()}: {count}" for name, count in counts.items())]
+    return "  ".join(f"{name.title()}: {count}" for name, count in counts.items())
 
 
 def _facts(items: list[Item], done: list[Item], failures: list[Failure], *, is_done: bool) -> dict[str, object]:

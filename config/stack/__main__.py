@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -14,15 +13,18 @@ from config.stack.runner import run
 from config.stack.services import run_services
 
 
-def manage(plan: Plan, arguments: Sequence[str]) -> int:
-    """Run one of `manage.py`'s commands with the variables of the run that is up."""
+def manage(plan: Plan, arguments: Sequence[str]) -> int:  # noqa: RET503  # it does not return
+    """Become one of `manage.py`'s commands with the variables of the run that is up; returns only when nothing is.
+
+    Become, and not start: Ctrl-C then is the command's alone, which may have to leave in good order.
+    """
     try:
         variables = json.loads(plan.environment_file.read_text())
     except FileNotFoundError:
         print("Nothing has run here yet: `make run` first.", file=sys.stderr)
         return 1
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-    return subprocess.run(command, env={**os.environ, **variables}).returncode
+    os.execve(sys.executable, command, {**os.environ, **variables})  # noqa: S606  # by list, no shell
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from typing import Final
 
 
 class State(StrEnum):
-    """What is. Only the worker that owns the session writes it."""
+    """What is. Only the worker that owns the session writes it; a restore does while nobody can own it."""
 
     STOPPED = "stopped"
     CONNECTING = "connecting"

@@ -31,7 +31,7 @@ def test_every_service_runs_a_command_that_exists(compose: dict[str, Any]) -> No
 
     named = {command[command.index(word) + 1] for command in commands for word in command if "manage.py" in word}
 
-    assert named == {"upgrade", "runsessions", "runjobs", "runsandbox"}
+    assert named == {"upgrade", "runsessions", "runjobs", "runsandbox", "session_monitor"}
     assert named <= set(get_commands())
 
 
@@ -70,3 +70,9 @@ def test_the_operations_page_has_every_variable() -> None:
     rows = set(re.findall(r"^\| `(WHARF_[A-Z_]+)` \|", page, re.MULTILINE))
 
     assert rows == VARIABLES
+
+
+def test_the_logs_of_every_service_are_bounded(compose: dict[str, Any]) -> None:
+    for name, one in compose["services"].items():
+        options = one["logging"]["options"]
+        assert {"max-size", "max-file"} <= set(options), name

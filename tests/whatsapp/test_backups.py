@@ -139,6 +139,31 @@ def test_a_lost_device_comes_back_from_a_backup_without_a_code(real: Harbour, di
     assert [message.text for message in bob.inbox] == ["We are back."]
 
 
+def test_a_backup_that_is_behind_its_peers_catches_up_with_them(real: Harbour) -> None:
+    shop, bob = real.phone("Shop"), real.phone("Bob")
+    session_id = real.linked(shop)
+    real.wa.send_text(bob, shop, "First")
+    real.received("First")
+    name = command_json("create", session_id)["name"]
+    for number in range(5):
+        real.wa.send_text(bob, shop, f"Since {number}")
+        real.received(f"Since {number}")
+        real.becomes(real.sends(session_id, bob, f"Answer {number}"), MessageStatus.DELIVERED)
+    real.do(sessions.pause, session_id)
+    real.shows(session_id, State.STOPPED, Reason.PAUSED)
+    eventually(lambda: Placement.objects.get(pk=session_id).owner_id is None, what="the worker let go")
+
+    command("restore", session_id, name)
+    real.do(sessions.start, session_id)
+    real.shows(session_id, State.CONNECTED)
+    answer = real.sends(session_id, bob, "Out of an old ratchet")
+    real.wa.send_text(bob, shop, "Into an old ratchet")
+
+    real.received("Into an old ratchet")
+    eventually(lambda: "Out of an old ratchet" in [message.text for message in bob.inbox], what="bob reads it")
+    real.becomes(answer, MessageStatus.DELIVERED)
+
+
 def test_a_backup_of_a_running_session_has_what_is_still_in_the_wal(real: Harbour) -> None:
     session_id = real.linked(real.phone("Shop"))
     wal = store(real, session_id).with_name("device.db-wal")
@@ -177,6 +202,7 @@ def test_a_backup_is_private_and_tells_nothing(dock: Dock) -> None:
     raw = backup.path.read_bytes()
     assert backup.path.stat().st_mode & 0o777 == 0o600
     assert backup.path.parent.stat().st_mode & 0o777 == 0o700
+    assert backup.path.parent.parent.stat().st_mode & 0o777 == 0o700
     assert number.encode() not in raw
     assert b"whatsmeow" not in raw
     assert backup.label.number == f"+{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}"

@@ -181,6 +181,15 @@ def test_a_number_without_a_fresh_backup_is_a_warning(dock: Dock, monkeypatch: p
     assert "warnings" in text
 
 
+def test_a_number_that_was_linked_just_now_may_be_without_a_backup(dock: Dock) -> None:
+    dock.work()
+    session_id = dock.connected()
+
+    assert causes() == []
+    change(session_id, since=timezone.now() - timedelta(hours=1))
+    assert causes() == ["no_backup"]
+
+
 def test_a_connection_that_is_lost_all_the_time_is_a_warning(dock: Dock) -> None:
     session_id = online(dock)
     rows = [

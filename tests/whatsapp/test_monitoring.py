@@ -370,6 +370,7 @@ def test_what_arrived_nowhere_is_told_again(dock: Dock, watch: Watch) -> None:
 
 def test_warnings_come_together_and_once_an_hour_at_most(dock: Dock, watch: Watch) -> None:
     ids = numbers(dock, 2)
+    Placement.objects.update(since=timezone.now() - timedelta(hours=1))
     for path in (dock.state_dir.parent / "backups").rglob("*.wharf-backup"):
         path.unlink()
 

@@ -16,6 +16,8 @@ from wharf.errors import sentence
 
 #: A live connection gives a sign every fifteen seconds; after so long without one it is doubted.
 SIGN_OF_LIFE: Final = timedelta(minutes=2)
+#: The worker makes the first one some minutes after the link.
+FIRST_BACKUP_WITHIN: Final = timedelta(minutes=30)
 BACKUP_TOO_OLD: Final = timedelta(hours=24)
 #: So many losses in a day are no accident any more: they have cost numbers before (seed B1).
 MANY_LOSSES: Final = 20
@@ -145,7 +147,7 @@ def of_session(one: SessionLook, now: datetime) -> Iterator[Finding]:
     yield from _of_connection(one, now)
     if one.store in _STORES:
         yield Finding(Grade.TROUBLE, f"store_{one.store.name.lower()}", _STORES[one.store], _RESTORE)
-    if one.store == Trust.GOOD and one.last_backup is None:
+    if one.store == Trust.GOOD and one.last_backup is None and now - one.placement.since > FIRST_BACKUP_WITHIN:
         yield Finding(Grade.WARNING, "no_backup", sentence("It has no backup"), _BACK_UP)
     elif one.store == Trust.GOOD and one.last_backup and now - one.last_backup > BACKUP_TOO_OLD:
         yield Finding(Grade.WARNING, "backup_old", sentence("Its last backup is older than a day"), _BACK_UP)

@@ -74,7 +74,9 @@ def seal(content: bytes, *, session_id: str, company: str, number: str, kind: st
     digest = hashlib.sha256(content).hexdigest()
     label = Label(session_id, company, number, kind, now.isoformat(), digest, len(content), _key_name())
     folder = _folder(session_id)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for new in (settings.BACKUP_DIR, folder):
+        # Each by itself: the mode counts for the last of several folders alone.
+        new.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{now:%Y%m%dT%H%M%S%fZ}-{kind}{_SUFFIX}"
     _write(path, _sealed(label, content))
     return Backup(path, label)

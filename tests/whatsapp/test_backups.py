@@ -593,3 +593,22 @@ def test_a_session_can_be_named_by_company_and_name(dock: Dock) -> None:
 def test_a_copy_is_looked_into_before_it_is_believed(content: bytes) -> None:
     with pytest.raises(StoreDamaged):
         store_copy.examine(content)
+
+
+def test_nothing_of_the_old_store_is_replayed_into_the_new_one(dock: Dock) -> None:
+    session_id = at_rest(dock)
+    folder = store(dock, session_id).parent
+    content = store_copy.take(folder)
+    assert content is not None
+    writer = sqlite3.connect(store(dock, session_id))
+    writer.execute("PRAGMA journal_mode=WAL")
+    with writer:
+        writer.execute("UPDATE whatsmeow_device SET jid = 'later@s.whatsapp.net'")
+    wal = store(dock, session_id).with_name("device.db-wal").read_bytes()
+    writer.close()
+    # As a host leaves it that was killed.
+    store(dock, session_id).with_name("device.db-wal").write_bytes(wal)
+
+    store_copy.put(folder, content)
+
+    assert jid_in(dock, session_id) == dock.placement(session_id).device_jid

@@ -183,6 +183,8 @@ def test_a_code_that_nobody_typed_is_not_waited_for_for_ever(dock: Dock) -> None
         said_by = fails("--session", session_id, "--phone", "+4915550000001")
 
     assert said_by.returncode == 75
+    # Given up by us, and not only when WhatsApp's own codes had run out.
+    dock.shows(session_id, State.UNPAIRED, Reason.PAIRING_CANCELLED)
 
 
 def test_without_a_worker_nobody_is_kept_waiting(dock: Dock) -> None:

@@ -67,10 +67,9 @@ def follow(
     *, company: Company, session_id: str, by: Actor, with_code: bool, pause: Callable[[], bool]
 ) -> Iterator[Step]:
     """Each step that differs from the one before, until one has an outcome, or until `pause()` says to stop."""
-    last, had_code = None, False
+    last = None
     while True:
-        step = run_in(company, _step, session_id, by, with_code, had_code)
-        had_code = had_code or bool(step.code)
+        step = run_in(company, _step, session_id, by, with_code)
         if step != last:
             yield step
         if step.outcome is not None or not pause():
@@ -78,7 +77,7 @@ def follow(
         last = step
 
 
-def _step(session_id: str, by: Actor, with_code: bool, had_code: bool) -> Step:
+def _step(session_id: str, by: Actor, with_code: bool) -> Step:
     session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
     placement, reason = session.placement, SENTENCES[Reason(session.placement.shown_reason)]
     if (outcome := _outcome(placement)) is not None:
@@ -86,7 +85,7 @@ def _step(session_id: str, by: Actor, with_code: bool, had_code: bool) -> Step:
         return Step(reason=reason, outcome=outcome, number=number)
     if not with_code:
         return Step(qr=session.current_qr, expires_at=session.qr_expires_at, reason=reason)
-    if had_code and not session.current_code and placement.state == State.PAIRING:
+    if session.pairing_code and not session.current_code and placement.state == State.PAIRING:
         return Step(reason=SENTENCES[Reason.CODES_RAN_OUT], outcome=Outcome.EXPIRED)
     expires_at = session.pairing_code_expires_at if session.current_code else None
     return Step(code=session.current_code, expires_at=expires_at, code_refused=session.pairing_error, reason=reason)

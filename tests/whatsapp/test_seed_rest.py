@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from fleet import leases
 from fleet.models import Placement
-from fleet.states import Wanted
+from fleet.states import State, Wanted
 from tenants.context import run_in
 from tenants.models import Company
 from tests.conftest import ApiClients
@@ -130,6 +131,27 @@ def test_a_list_takes_as_many_queries_for_many_sessions_as_for_one(
 
     with django_assert_max_num_queries(9):
         assert len(api(acme_admin).get(SESSIONS).json()["data"]) == 20
+
+
+# -- W4 ------------------------------------------------------------------------------------------------------------
+def test_the_qr_of_a_connected_session_says_who_is_connected(
+    acme: Company, acme_admin: Person, api: ApiClients
+) -> None:
+    session_id = make_linked(acme, acme_admin)
+    owner = leases.register(name="one", pid=1, capacity=10, store_id="disk")
+    Placement.objects.filter(pk=session_id).update(state=State.CONNECTED, owner=owner)
+
+    answer = api(acme_admin, language="").get(f"{SESSIONS}/{session_id}/qr")
+
+    assert answer.json() == {
+        "success": True,
+        "data": {
+            "isConnected": True,
+            "phoneNumber": "4915550000001",
+            "displayName": "Shop",
+            "message": "WhatsApp уже подключен",
+        },
+    }
 
 
 # -- W6, W7, W8 ----------------------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def request_code(*, company: Company, session_id: str, phone: str, by: Actor) ->
     """
     session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
     digits = phones.normalise(phone)
-    if session.placement.is_linked:
+    if _locked(session).is_linked:
         raise AlreadyLinked
     count_request(Session.objects.select_for_update().get(pk=session.pk), digits)
     Session.objects.filter(pk=session.pk).update(
@@ -157,7 +157,7 @@ def request_code(*, company: Company, session_id: str, phone: str, by: Actor) ->
 def cancel_link(*, company: Company, session_id: str, by: Actor) -> bool:
     """Give up a link in the making; False if there is none. A phone that has agreed a moment ago stays linked."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
-    placement = Placement.objects.select_for_update().get(pk=session_id)
+    placement = _locked(session)
     if placement.is_linked or placement.wanted != Wanted.RUNNING:
         return False
     _settle(company, session, Wanted.STOPPED, by)
@@ -195,7 +195,7 @@ def disconnect(*, company: Company, session_id: str, by: Actor) -> Session:
 def archive(*, company: Company, session_id: str, by: Actor) -> Session:
     """Put it out of sight, and out of the plan's count. Raises SessionStillLinked while a device is linked."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
-    if session.placement.is_linked:
+    if _locked(session).is_linked:
         raise SessionStillLinked
     Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
     return _settle(company, session, Wanted.STOPPED, by)
@@ -207,6 +207,12 @@ def rename(*, company: Company, session_id: str, name: str, by: Actor) -> Sessio
     Session.objects.filter(pk=session.pk).update(name=_checked_name(name), updated_at=timezone.now())
     transitions.tell(company, session.pk)
     return _fresh(session.pk)
+
+
+def _locked(session: Session) -> Placement:
+    """The placement, before anything of the session is written: workers hold theirs first, and two orders deadlock."""
+    row: Placement = Placement.objects.select_for_update().get(pk=session.pk)
+    return row
 
 
 def _settle(company: Company, session: Session, wanted: Wanted, by: Actor) -> Session:

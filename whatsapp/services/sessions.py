@@ -103,10 +103,15 @@ def clean_up(*, company: Company, by: Actor) -> int:
     if Permission.SESSION_CREATE not in by.permissions:
         raise CleanupDenied
     never_linked = Session.objects.live().filter(account=None, placement__device_jid="")
-    left = list(never_linked.exclude(placement__wanted=Wanted.RUNNING).select_for_update(of=("self",)))
+    # Their placements alone are locked, as everywhere; somebody may have started one of them by then.
+    left = [row for row in never_linked if not _is_in_use(_locked(row))]
     for session in left:
         archive(company=company, session_id=session.pk, by=by)
     return len(left)
+
+
+def _is_in_use(placement: Placement) -> bool:
+    return placement.is_linked or placement.wanted == Wanted.RUNNING
 
 
 @transaction.atomic

@@ -25,7 +25,7 @@ from tests.engine.events import (
     unreadable,
 )
 from tests.engine.properties import STEADY
-from whatsapp.engine import port
+from whatsapp.engine import bounds, port
 from whatsapp.engine import translate as t
 
 SHOP = "4915550000001"
@@ -243,7 +243,7 @@ def test_nothing_that_a_stranger_chooses_leaves_the_bounds(
     if event is not None:
         assert isinstance(event, port.MessageReceived)
         check(event)
-        assert is_storable(event.text, t.MAX_TEXT)
+        assert is_storable(event.text, bounds.MAX_TEXT)
         assert event.group or event.peer.pn or event.peer.lid
 
 
@@ -283,4 +283,4 @@ def test_long_ids_stay_different_and_the_same_in_messages_and_receipts() -> None
 
 
 def test_a_receipt_for_a_million_messages_is_cut() -> None:
-    assert len(receipt_of(receipt(*["A"] * 5000)).wa_ids) == t.MAX_RECEIPTS
+    assert len(receipt_of(receipt(*["A"] * 5000)).wa_ids) == bounds.MAX_RECEIPTS

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from whatsapp.engine import device_store, port, translate
+from whatsapp.engine import device_store, port
+from whatsapp.engine.bounds import MAX_NAME, clean
 
 
 class Evidence:
@@ -48,14 +49,14 @@ class Evidence:
 
     def _connected(self, session_id: str) -> port.Connected:
         stored = self._stored(session_id) or device_store.StoredDevice(jid="")
-        push_name = translate.clean(stored.push_name, translate.MAX_NAME)
+        push_name = clean(stored.push_name, MAX_NAME)
         self._push_names[session_id] = push_name
         return port.Connected(stored.jid, lid=stored.lid, push_name=push_name)
 
     def _profile(self, session_id: str) -> Iterator[port.ProfileSeen]:
         """The engine has no event for the profile's name, which comes a moment after the link."""
         stored = self._stored(session_id)
-        push_name = translate.clean(stored.push_name, translate.MAX_NAME) if stored else ""
+        push_name = clean(stored.push_name, MAX_NAME) if stored else ""
         if push_name not in ("", self._push_names.get(session_id)):
             self._push_names[session_id] = push_name
             yield port.ProfileSeen(push_name)

@@ -14,6 +14,16 @@ from typing import Any, Final
 from neonize.events import INT_TO_EVENT
 
 from whatsapp.engine import port
+from whatsapp.engine.bounds import (
+    MAX_DETAIL,
+    MAX_ID,
+    MAX_LID,
+    MAX_NAME,
+    MAX_PHONE,
+    MAX_RECEIPTS,
+    MAX_TEXT,
+    clean,
+)
 
 GROUP: Final = "g.us"
 LID: Final = "lid"
@@ -24,14 +34,6 @@ _PERSONS: Final = {PHONE: PHONE, "c.us": PHONE, "hosted": PHONE, LID: LID, "host
 #: The chat in which everybody's status updates come.
 _STATUS: Final = "status"
 
-#: The longest of each that we keep; WhatsApp's own are shorter.
-MAX_TEXT: Final = 65_536
-MAX_NAME: Final = 120
-MAX_ID: Final = 64
-MAX_PHONE: Final = 20
-MAX_LID: Final = 32
-MAX_DETAIL: Final = 300
-MAX_RECEIPTS: Final = 1000
 #: The last second of the year 9999.
 _END_OF_TIME: Final = 253_402_300_799.0
 _TEN_YEARS: Final = 10 * 365 * 24 * 3600.0
@@ -193,12 +195,6 @@ def _person(jid: Any, alternative: Any, name: Any = "") -> port.Person:
     return port.Person(
         pn=_id(known.get(PHONE, ""), MAX_PHONE), lid=_id(known.get(LID, ""), MAX_LID), name=clean(name, MAX_NAME)
     )
-
-
-def clean(raw: Any, limit: int) -> str:
-    """Text that a database can hold. A stranger's may have NUL in it, or be no UTF-8 (protobuf then gives bytes)."""
-    text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
-    return text.replace("\0", "\ufffd")[:limit]
 
 
 def _id(raw: Any, limit: int) -> str:

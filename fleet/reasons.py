@@ -12,6 +12,7 @@ from wharf.errors import sentence
 class Reason(StrEnum):
     NONE = ""
     NEVER_LINKED = "never_linked"
+    IMPORTED = "imported"
     STARTING = "starting"
     WAITING_FOR_SCAN = "waiting_for_scan"
     FINISHING_LINK = "finishing_link"
@@ -43,6 +44,7 @@ class Reason(StrEnum):
 SENTENCES: Final[dict[Reason, str]] = {
     Reason.NONE: "",
     Reason.NEVER_LINKED: sentence("No phone is linked yet."),
+    Reason.IMPORTED: sentence("Taken over from another system. Link the phone again to go on."),
     Reason.STARTING: sentence("Starting."),
     Reason.WAITING_FOR_SCAN: sentence("Waiting for the phone to scan the QR code or type the pairing code."),
     Reason.FINISHING_LINK: sentence("The phone has agreed; finishing the link."),

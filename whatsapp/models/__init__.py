@@ -5,6 +5,7 @@ from whatsapp.models.account import Account
 from whatsapp.models.chat import Chat
 from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
+from whatsapp.models.imported import Imported
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
@@ -15,6 +16,7 @@ __all__ = [
     "CodeAttempt",
     "Contact",
     "EarlyReceipt",
+    "Imported",
     "ManagerAccess",
     "Message",
     "MessageStatus",

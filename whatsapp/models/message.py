@@ -75,7 +75,8 @@ class Message(models.Model):
     is_read = models.BooleanField(default=False)
     #: Goes into the message and into the device store before it leaves, so that a crash cannot make us send twice.
     secret = models.BinaryField(max_length=32, null=True, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    #: Of an imported row: when it was made there.
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints: ClassVar = [

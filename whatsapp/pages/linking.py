@@ -21,7 +21,7 @@ from whatsapp.pages.words import reason_text
 from whatsapp.services import access, sessions
 
 #: Nothing has gone wrong: codes just have not been asked for.
-_UNTRIED = frozenset({Reason.NONE, Reason.NEVER_LINKED, Reason.PAIRING_CANCELLED, Reason.UNLINKED})
+_UNTRIED = frozenset({Reason.NONE, Reason.NEVER_LINKED, Reason.IMPORTED, Reason.PAIRING_CANCELLED, Reason.UNLINKED})
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ def reason_text(reason: str) -> str:
 
 
 _HAPPENINGS: Final[dict[str, str]] = {
+    "imported": sentence("Taken over"),
     Happening.STARTED: sentence("Starting"),
     Happening.CHALLENGE_ISSUED: sentence("Codes are on show"),
     Happening.PAIRED: sentence("The phone has agreed"),

@@ -13,6 +13,8 @@ from whatsapp.models import Imported
 
 #: People and machines read along.
 Say = Callable[[str], None]
+#: Takes a row; says whether it is new here, or why it is left out.
+Take = Callable[[Row], Cause | bool]
 
 
 @dataclass(frozen=True)
@@ -45,20 +47,25 @@ class Intake:
     def remember(self, kind: str, source_id: str, target_id: str) -> None:
         Imported.objects.create(kind=kind, source_id=kept_id(source_id), target_id=target_id)
 
-    def each(self, what: str, rows: Iterable[Row], take: Callable[[Row], Cause | bool]) -> None:
-        """Take row by row. `take` says whether the row is new, or why it is left out; a failure is one row's alone."""
-        for row in rows:
-            outcome = self._try(row, take) if row["id"] else Cause.NO_ID
-            if isinstance(outcome, Cause):
-                self.report.leave_out(what, outcome, row["id"])
-            elif outcome:
-                self.report.of(what).new += 1
-            else:
-                self.report.of(what).known += 1
+    def each(self, what: str, rows: Iterable[Row], take: Take) -> None:
+        take_each(self.report, what, rows, take)
 
-    def _try(self, row: Row, take: Callable[[Row], Cause | bool]) -> Cause | bool:
-        try:
-            with transaction.atomic():
-                return take(row)
-        except DatabaseError:
-            return Cause.REFUSED
+
+def take_each(report: Report, what: str, rows: Iterable[Row], take: Take) -> None:
+    """Take row by row, and count. A row that the database refuses is left out alone."""
+    for row in rows:
+        outcome = _try(row, take) if row["id"] else Cause.NO_ID
+        if isinstance(outcome, Cause):
+            report.leave_out(what, outcome, row["id"])
+        elif outcome:
+            report.of(what).new += 1
+        else:
+            report.of(what).known += 1
+
+
+def _try(row: Row, take: Take) -> Cause | bool:
+    try:
+        with transaction.atomic():
+            return take(row)
+    except DatabaseError:
+        return Cause.REFUSED

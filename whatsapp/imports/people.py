@@ -9,7 +9,7 @@ from accounts.services.importing import Newcomer, Welcome, take_member, take_reg
 from tenants.models import Company
 from wharf.errors import Invalid
 from whatsapp.imports import companies, parsing
-from whatsapp.imports.intake import Intake
+from whatsapp.imports.intake import Intake, take_each
 from whatsapp.imports.report import Cause, Report
 from whatsapp.imports.source import Row, Source
 
@@ -57,17 +57,18 @@ def is_only_registered(source: Source, company_id: str) -> bool:
 
 def take_registrations(source: Source, company: Row, report: Report) -> None:
     report.leave_out(companies.WHAT, Cause.ONLY_REGISTERED, company["id"])
-    for row in source.users(company["id"]):
-        try:
-            is_new = take_registration(newcomer=newcomer(row), company_name=companies.name_of(company))
-        except (EmailWrong, Invalid) as error:
-            report.leave_out(REGISTRATIONS, Cause.EMAIL if isinstance(error, EmailWrong) else Cause.PASSWORD, row["id"])
-            continue
-        if is_new is None:
-            report.leave_out(REGISTRATIONS, Cause.ADDRESS_TAKEN, row["id"])
-        else:
-            report.of(REGISTRATIONS).new += is_new
-            report.of(REGISTRATIONS).known += not is_new
+    name = companies.name_of(company)
+    take_each(report, REGISTRATIONS, source.users(company["id"]), lambda row: _take_registration(row, name))
+
+
+def _take_registration(row: Row, company_name: str) -> Cause | bool:
+    try:
+        is_new = take_registration(newcomer=newcomer(row), company_name=company_name)
+    except EmailWrong:
+        return Cause.EMAIL
+    except Invalid:
+        return Cause.NO_HASH
+    return Cause.ADDRESS_TAKEN if is_new is None else is_new
 
 
 def take_people(intake: Intake, owners: Owners) -> None:

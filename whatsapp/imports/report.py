@@ -19,6 +19,7 @@ class Cause(StrEnum):
     ADDRESS_TAKEN = "address_taken"
     EMAIL = "email"
     NOT_VERIFIED = "not_verified"
+    NO_HASH = "no_hash"
     ROLE = "role"
     INACTIVE = "inactive"
     NEVER_LINKED = "never_linked"
@@ -52,6 +53,7 @@ LEFT_OUT: Final[dict[Cause, str]] = {
     Cause.ADDRESS_TAKEN: "somebody has an account with this address, and this one was never proven",
     Cause.EMAIL: "the e-mail is no address",
     Cause.NOT_VERIFIED: "never proved the address, in a company that is in use",
+    Cause.NO_HASH: "the password is no bcrypt hash",
     Cause.ROLE: "the role is unknown",
     Cause.INACTIVE: "is inactive there and has an account here",
     Cause.NEVER_LINKED: "was never linked and is not active",

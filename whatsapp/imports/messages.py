@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Count
 
 from whatsapp.imports import parsing
@@ -24,6 +24,10 @@ from whatsapp.services.inbound import preview
 WHAT: Final = "messages"
 #: So often the import says how far it is.
 PROGRESS: Final = 50_000
+
+_INSERT: Final = """
+INSERT INTO whatsapp_message ({columns}) SELECT {columns} FROM incoming_message ON CONFLICT DO NOTHING RETURNING id
+"""
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,24 @@ def _insert(drafts: Sequence[_Draft]) -> set[str]:
     accounts = Account.objects.select_for_update(no_key=True).order_by("pk")
     _find_writers({row.pk: row for row in accounts.filter(pk__in={draft.chat.account_id for draft in fresh})}, fresh)
     # What another session of the number has brought, or has come here since, is one message.
-    Message.objects.bulk_create([draft.message for draft in fresh], ignore_conflicts=True)
-    stored = set(Message.objects.filter(pk__in=[draft.message.pk for draft in fresh]).values_list("pk", flat=True))
+    stored = _copy([draft.message for draft in fresh])
     _bring_up_to_date([draft for draft in fresh if draft.message.pk in stored])
     return stored
+
+
+def _copy(messages: Iterable[Message]) -> set[str]:
+    """Store those that are not here yet; their ids. By PostgreSQL's COPY, which takes many times what INSERT takes."""
+    fields = Message._meta.concrete_fields
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    # COPY raises psycopg's own errors.
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        cursor.execute("CREATE TEMP TABLE IF NOT EXISTS incoming_message (LIKE whatsapp_message) ON COMMIT DROP")
+        cursor.execute("TRUNCATE incoming_message")
+        with cursor.copy(f"COPY incoming_message ({columns}) FROM STDIN") as copy:
+            for row in messages:
+                copy.write_row([each.get_db_prep_save(getattr(row, each.attname), connection) for each in fields])
+        cursor.execute(_INSERT.format(columns=columns))
+        return {row_id for (row_id,) in cursor.fetchall()}
 
 
 def _find_writers(accounts: Mapping[str, Account], drafts: Iterable[_Draft]) -> None:

@@ -4,6 +4,9 @@
  *   data-deed    on a form, or on a button of the form #deeds: send it from here
  *   data-go      on a form: afterwards go where the answer says
  *   data-dialog  on a link to a page with one form: show the form in a dialog
+ *   data-busy    on a button: what it is called while its form is being sent
+ *   data-invalid on a field: what is said beside it instead of the browser's own words
+ *   data-copy    on a button: what to copy; data-copied is what is said then
  */
 
 let underWay = 0;
@@ -32,13 +35,13 @@ export async function post(address, body) {
   }
 }
 
-export function toast(text, kind = "success") {
+export function toast(text, kind = "success", pause = 6_000) {
   if (!text) return;
   const note = document.createElement("p");
   note.className = `note ${kind}`;
   note.textContent = text;
   document.getElementById("toasts").append(note);
-  setTimeout(() => note.remove(), 6_000);
+  setTimeout(() => note.remove(), pause);
 }
 
 /** `changed` is called after everything that was done. */
@@ -55,17 +58,29 @@ export function enhanceForms(changed) {
     if (event.target.closest("dialog [data-close]")) { event.preventDefault(); sheet().close(); }
     if (event.target === sheet()) sheet().close();
     const copier = event.target.closest("[data-copy]");
-    if (copier) copy(document.querySelector(copier.dataset.copy));
+    if (copier) copy(document.querySelector(copier.dataset.copy), copier.dataset.copied);
     closeMenus(event.target);
   });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeMenus(document.body); });
+  document.addEventListener("invalid", explain, { capture: true });
+}
+
+function explain(event) {
+  const field = event.target, problem = field.form?.querySelector("[data-error]");
+  if (!field.dataset.invalid || !problem) return;
+  event.preventDefault();
+  problem.textContent = field.dataset.invalid;
+  problem.hidden = false;
+  field.focus();
 }
 
 async function send(form, submitter, changed) {
   const address = submitter?.hasAttribute("formaction") ? submitter.formAction : form.action;
   const problem = form.querySelector("[data-error]");
   const body = new FormData(form, submitter);
+  const name = submitter?.textContent;
   if (submitter) submitter.disabled = true;
+  if (submitter?.dataset.busy) submitter.textContent = submitter.dataset.busy;
   try {
     const answer = await post(address, body);
     if (problem) problem.hidden = true;
@@ -79,6 +94,7 @@ async function send(form, submitter, changed) {
   } catch (error) {
     if (problem) { problem.textContent = error.message; problem.hidden = false; } else toast(error.message, "error");
   } finally {
+    if (submitter?.dataset.busy) submitter.textContent = name;
     if (submitter) submitter.disabled = false;
   }
 }
@@ -103,7 +119,7 @@ function closeMenus(target) {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
 }
 
-async function copy(source) {
+async function copy(source, said = document.body.dataset.copied) {
   const text = source.value ?? source.textContent;
   try {
     await navigator.clipboard.writeText(text);
@@ -112,5 +128,5 @@ async function copy(source) {
     if (source.select) source.select(); else getSelection().selectAllChildren(source);
     if (!document.execCommand("copy")) return;
   }
-  toast(document.body.dataset.copied);
+  toast(said, "success", 3_000);
 }

@@ -4,7 +4,8 @@
  */
 
 const PATIENCE = 30_000;
-const POLL = 5_000;
+/** Seconds between two questions without a socket, unless a part of the page is in more of a hurry. */
+const POLL = 5;
 const PING = 25_000;
 /** A socket that is down for less is not worth a word. */
 const GRACE = 2_000;
@@ -75,7 +76,7 @@ function tell(topic, session = "", message = {}) {
 function isUp() {
   attempts = 0;
   clearTimeout(grace);
-  clearInterval(poll);
+  clearTimeout(poll);
   grace = poll = 0;
   note("");
 }
@@ -90,9 +91,14 @@ function lost() {
 
 function goWithout() {
   note(document.body.dataset.liveDown);
-  const ask = () => { if (!document.hidden) tell("everything"); };
-  ask();
-  poll ||= setInterval(ask, POLL);
+  clearTimeout(poll);
+  askAgain();
+}
+
+function askAgain() {
+  if (!document.hidden) tell("everything");
+  const hurried = document.querySelector("[data-every]:not(:has([data-over]))");
+  poll = setTimeout(askAgain, (Number(hurried?.dataset.every) || POLL) * 1_000);
 }
 
 /** A connection can be gone without anybody saying so. */

@@ -12,12 +12,16 @@ const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
 /** How long a code may be over before somebody asks for the next: it usually comes by itself in that time. */
 const OVERDUE = 3_000;
 
+/** How far this device's clock is ahead of the server's, when that is more than the way of an answer explains. */
+const ahead = clockError();
+
 const SHOWN = {
   full: (at) => full.format(at),
   clock: (at) => clock.format(at),
   short: (at) => (isToday(at) ? clock : isThisYear(at) ? day : date).format(at),
   ago,
   countdown,
+  seconds: (at, { dataset }) => dataset.words.replace("#", secondsTo(at)),
 };
 
 /** Write every time inside `root` for its reader, and keep those that count counting. */
@@ -27,7 +31,7 @@ export function dress(root) {
 
 export function keepCounting() {
   setInterval(() => {
-    for (const element of document.querySelectorAll('time[data-show="countdown"]')) { show(element); overdue(element); }
+    for (const element of document.querySelectorAll("time:is([data-show=countdown], [data-show=seconds])")) { show(element); overdue(element); }
   }, 500);
   setInterval(() => {
     for (const element of document.querySelectorAll('time[data-show="ago"]')) show(element);
@@ -46,7 +50,7 @@ export function dayOf(at, { today, yesterday }) {
 function show(element) {
   const at = new Date(element.dateTime);
   if (Number.isNaN(at.getTime())) return;
-  const text = SHOWN[element.dataset.show](at);
+  const text = SHOWN[element.dataset.show](at, element);
   if (element.textContent !== text) element.textContent = text;
   if (element.dataset.show !== "full" && !element.title) element.title = full.format(at);
 }
@@ -58,16 +62,40 @@ function ago(at) {
 }
 
 function countdown(at) {
-  const left = Math.max(0, Math.ceil((at - Date.now()) / 1_000));
+  const left = secondsTo(at);
   const [hours, minutes, seconds] = [Math.floor(left / 3_600), Math.floor(left / 60) % 60, left % 60];
   const two = (number) => String(number).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(seconds)}` : `${minutes}:${two(seconds)}`;
 }
 
+/**
+ * What happens at the end of a countdown: data-then="refresh" asks for what comes next. data-then="lapse" also hides,
+ * by itself, the element with `data-lasts` around it, and shows what stands beside it for that moment (`data-lapsed`).
+ */
 function overdue(element) {
-  if (element.dataset.then !== "refresh" || Date.now() - new Date(element.dateTime) < OVERDUE) return;
+  const then = element.dataset.then;
+  if (!then || serverNow() - new Date(element.dateTime) < (then === "lapse" ? 0 : OVERDUE)) return;
   delete element.dataset.then;
   element.dispatchEvent(new CustomEvent("stale", { bubbles: true }));
+  const over = then === "lapse" && element.closest("[data-lasts]");
+  if (!over) return;
+  over.hidden = true;
+  over.parentElement.querySelector("[data-lapsed]").hidden = false;
+}
+
+function secondsTo(at) {
+  return Math.max(0, Math.ceil((at - serverNow()) / 1_000));
+}
+
+function serverNow() {
+  return Date.now() - ahead;
+}
+
+function clockError() {
+  const [arrival] = performance.getEntriesByType("navigation");
+  const server = Number(document.body.dataset.now) * 1_000;
+  const error = server && arrival ? performance.timeOrigin + arrival.responseStart - server : 0;
+  return Math.abs(error) > 3_000 ? error : 0;
 }
 
 function isToday(at) {

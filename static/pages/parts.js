@@ -4,7 +4,8 @@
  *
  *   data-part    where to ask         data-hears   the topics that concern it
  *   data-of      the session it is about (none: all of them)
- *   data-every   seconds after which it asks in any case, as long as nothing in it is `data-over`
+ *   data-every   seconds between two questions while there is no socket, as long as nothing in it is `data-over`
+ *   data-trouble what to show as long as asking fails
  */
 
 import { hear } from "./live.js";
@@ -15,6 +16,8 @@ import { isUnderWay } from "./forms.js";
 const drawn = new WeakMap();
 /** A form's token is another one each time, and means the same. */
 const TOKEN = /name="csrfmiddlewaretoken" value="\w+"/g;
+/** Milliseconds after which what could not be asked is asked again. */
+const RETRY = 3_000;
 const parts = [];
 
 export function followParts() {
@@ -70,12 +73,11 @@ class Part {
   #element;
   #isAsking = false;
   #askAgain = false;
+  #retry = 0;
 
   constructor(element) {
     this.#element = element;
     element.addEventListener("stale", () => this.refresh());
-    const seconds = Number(element.dataset.every);
-    if (seconds) setInterval(() => { if (!document.hidden && !element.querySelector("[data-over]")) this.refresh(); }, seconds * 1_000);
   }
 
   isConcernedBy(topic, session) {
@@ -93,12 +95,21 @@ class Part {
         this.#askAgain = false;
         this.#show(draw(await ask(this.#element.dataset.part)));
       } while (this.#askAgain);
+      this.#isInTrouble(false);
     } catch (error) {
-      // The next change, or the next round without a socket, asks again.
+      // With a socket nobody else might ask again: what has changed is told once.
       console.debug(error);
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.refresh(), RETRY);
+      this.#isInTrouble(true);
     } finally {
       this.#isAsking = false;
     }
+  }
+
+  #isInTrouble(is) {
+    const note = document.querySelector(this.#element.dataset.trouble || null);
+    if (note) note.hidden = !is;
   }
 
   #show(fresh) {

@@ -91,7 +91,7 @@ def test_a_company_links_a_number_and_answers_a_customer(
     harbour.wa.scan(shop, shown_qr(manager))
 
     # Both see it come up without touching anything.
-    expect(manager.get_by_role("heading", name="Linked")).to_be_visible()
+    expect(manager.get_by_role("heading", name="WhatsApp is connected!")).to_be_visible()
     expect(manager.get_by_text(f"+{shop.number}")).to_be_visible()
     expect(admin.locator(CARD)).to_contain_text("Connected")
     expect(admin.locator(CARD)).to_contain_text("Sandbox")
@@ -132,12 +132,12 @@ def test_a_number_is_linked_by_typing_a_code(harbour: Harbour, browsers: Browser
     creates_a_sandbox_session(page, "By code")
 
     page.get_by_label("Phone number").fill(f"+{shop.number[:2]} {shop.number[2:6]}-{shop.number[6:]}")
-    page.get_by_role("button", name="Get a code").click()
+    page.get_by_role("button", name="Get a pairing code").click()
     code = page.locator("#pairing-code")
     expect(code).to_have_text(re.compile(r"^[A-Z0-9]{4}-[A-Z0-9]{4}$"))
     harbour.wa.type_code(shop, code.inner_text())
 
-    expect(page.get_by_role("heading", name="Linked")).to_be_visible()
+    expect(page.get_by_role("heading", name="WhatsApp is connected!")).to_be_visible()
 
 
 def test_a_wrong_number_is_explained_beside_the_field(harbour: Harbour, browsers: Browsers, acme_admin: Person) -> None:
@@ -146,7 +146,7 @@ def test_a_wrong_number_is_explained_beside_the_field(harbour: Harbour, browsers
     creates_a_sandbox_session(page, "By code")
 
     page.get_by_label("Phone number").fill("0000000000000")
-    page.get_by_role("button", name="Get a code").click()
+    page.get_by_role("button", name="Get a pairing code").click()
 
     expect(page.get_by_text("This is not a phone number")).to_be_visible()
     expect(page.get_by_label("Phone number")).to_have_value("0000000000000")
@@ -186,7 +186,7 @@ def test_a_code_is_renewed_in_place_until_they_run_out(browsers: Browsers, desk:
     page = browsers.logged_in(acme_admin)
     page.goto(desk.at("/link"))
     assert shown_qr(page) == "2@first"
-    expect(page.locator("time[data-then=refresh]")).to_have_text(re.compile(r"^0:[01][0-9]$"))
+    expect(page.locator("time[data-then=refresh]")).to_have_text(re.compile(r"^⏱ Refreshes in [12]?\d s$"))
     count_waits(page)
 
     aside(desk.run, shows, "2@second")

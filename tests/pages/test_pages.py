@@ -548,7 +548,7 @@ def test_a_code_is_shown_large_with_its_expiry(desk: Desk, acme_admin: Person) -
     seen = content(at_browser(acme_admin).get(desk.at("/link?part=link")))
 
     assert 'id="pairing-code">ABCD-EFGH<' in seen
-    assert "For +4915550100001" in seen
+    assert "✨ Got a code for the number +4915550100001! Follow the steps below." in seen
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.pages import PageRequest
+from accounts.permissions import Permission
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import LIVE, State, Wanted
@@ -18,8 +22,11 @@ from whatsapp.models import Session
 from whatsapp.pages.base import do, page, show
 from whatsapp.pages.cards import card_of
 from whatsapp.pages.words import reason_text
-from whatsapp.services import access, sessions
+from whatsapp.services import access, lines, sessions
+from whatsapp.services.code_limits import ANSWER
 
+#: The ways to link. The page shows both, or the one it is asked for (seed contract 4.5).
+WAYS: Final = ("qr", "code")
 #: Nothing has gone wrong: codes just have not been asked for.
 _UNTRIED = frozenset({Reason.NONE, Reason.NEVER_LINKED, Reason.IMPORTED, Reason.PAIRING_CANCELLED, Reason.UNLINKED})
 
@@ -36,7 +43,11 @@ class Challenge:
     code_phone: str
     code_error: str
     is_code_asked: bool
+    #: Until then WhatsApp may take to answer; another request is refused.
+    answer_due_at: datetime | None
     is_code_expired: bool
+    #: So many QR codes went by that the other way is advised (seed row 38).
+    is_better_by_code: bool
 
 
 def challenge_of(row: Session) -> Challenge:
@@ -51,8 +62,15 @@ def challenge_of(row: Session) -> Challenge:
         code_phone=phones.shown(row.pairing_phone),
         code_error=row.pairing_error,
         is_code_asked=asked and not (row.pairing_code or row.pairing_error),
+        answer_due_at=_answer_due_at(row),
         is_code_expired=asked and bool(row.pairing_code) and not code,
+        is_better_by_code=row.is_better_by_code,
     )
+
+
+def _answer_due_at(row: Session) -> datetime | None:
+    due = row.pairing_requested_at + ANSWER if row.pairing_requested_at else None
+    return due if due and due > timezone.now() else None
 
 
 def phase_of(placement: Placement) -> str:
@@ -75,7 +93,10 @@ def _linked_phase(placement: Placement) -> str:
 @require_safe
 @page
 def link(request: PageRequest, session_id: str) -> HttpResponse:
-    """The page itself changes nothing; where nothing runs yet, its script presses the start button once."""
+    """The page itself changes nothing; where nothing runs yet, its script presses the start button once.
+
+    `?way=qr` and `?way=code` show one way of linking alone.
+    """
     by = request.caller.actor
     session = access.find_session(session_id, by=by, needs=access.LINK)
     phase = phase_of(session.placement)
@@ -87,6 +108,9 @@ def link(request: PageRequest, session_id: str) -> HttpResponse:
         "is_getting_ready": session.placement.state != State.PAIRING,
         "sandbox_url": settings.SANDBOX_URL,
         "starts_by_itself": phase in ("idle", "ended"),
+        "is_nothing_new": "part" not in request.GET or request.GET.get("since") == "connected",
+        "way": _way(request),
+        "ways": [_way(request)] if _way(request) else WAYS,
     }
     return show(request, "pages/link.html", context, parts={"link": "pages/parts/link.html"})
 
@@ -94,7 +118,7 @@ def link(request: PageRequest, session_id: str) -> HttpResponse:
 @require_POST
 @page
 def code(request: PageRequest, session_id: str) -> HttpResponse:
-    caller, here = request.caller, reverse("link", args=[session_id])
+    caller, here = request.caller, _address(session_id, _way(request))
     return do(
         request,
         lambda: sessions.request_code(
@@ -103,3 +127,29 @@ def code(request: PageRequest, session_id: str) -> HttpResponse:
         to=here,
         back=here,
     )
+
+
+@require_safe
+@page
+def of_company(request: PageRequest, way: str) -> HttpResponse:
+    """The older systems' addresses of the two pages: the company's number, by one way of linking (seed contract 4.5).
+
+    The company is that of the log-in. `?company=` may say it once more, by any of its ids; another's is not found.
+    """
+    caller = request.caller
+    reference = request.GET.get("company") or caller.company.pk
+    line = lines.find_line(reference, company=caller.company, by=caller.actor, needs=access.LINK)
+    if line is not None:
+        return redirect(_address(line.pk, way))
+    return redirect("new-session" if Permission.SESSION_CREATE in caller.actor.permissions else "sessions")
+
+
+def _way(request: PageRequest) -> str:
+    """The one way that the page was asked for; empty for both."""
+    way = request.GET.get("way", "")
+    return way if way in WAYS else ""
+
+
+def _address(session_id: str, way: str) -> str:
+    page_itself = reverse("link", args=[session_id])
+    return f"{page_itself}?way={way}" if way else page_itself

@@ -36,9 +36,8 @@ IVAN = "79161112233"
 @pytest.fixture(scope="session")
 def vcl_back_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[VclBack]:
     hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    with django_db_blocker.unblock():
-        with made_beside(hashed) as made:
-            yield made
+    with django_db_blocker.unblock(), made_beside(hashed) as made, django_db_blocker.block():
+        yield made
 
 
 @pytest.fixture

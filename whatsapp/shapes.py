@@ -1,6 +1,7 @@
 """How rows look outside: plain dictionaries with the older systems' camelCase keys (seed contract 1.1), for every
 surface. Codes only; `in_words` adds the sentences in the reader's language."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext
@@ -10,7 +11,7 @@ from fleet.reasons import SENTENCES, Reason
 from fleet.states import State
 from wharf.moments import moment
 from whatsapp import qr
-from whatsapp.models import Chat, Contact, ManagerAccess, Message, Session, Transition
+from whatsapp.models import Chat, Contact, ManagerAccess, Message, Reaction, Session, Transition
 
 Shape = dict[str, Any]
 
@@ -114,8 +115,10 @@ def chat(row: Chat, session_id: str, company_id: str) -> Shape:
     }
 
 
-def message(row: Message, session_id: str, company_id: str, own_number: str) -> Shape:
-    """Needs the sender and the writer selected. The secret never leaves."""
+def message(
+    row: Message, session_id: str, company_id: str, own_number: str, reactions: Iterable[Reaction] = ()
+) -> Shape:
+    """Needs the sender and the writer selected; `reactions` are those on show. The secret never leaves."""
     return {
         "id": row.id,
         "chatId": row.chat_id,
@@ -134,8 +137,15 @@ def message(row: Message, session_id: str, company_id: str, own_number: str) -> 
         "isRead": row.is_read,
         "managerId": row.sent_by_id,
         "manager": person(row.sent_by),
+        "reactions": [reaction(each) for each in reactions],
         "createdAt": moment(row.created_at),
     }
+
+
+def reaction(row: Reaction) -> Shape:
+    """Needs the contact selected."""
+    name = row.contact.label if row.contact else "Me"
+    return {"emoji": row.emoji, "fromMe": row.contact is None, "name": name, "at": moment(row.at)}
 
 
 def _seed_jid(sender: Contact | None) -> str:

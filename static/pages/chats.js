@@ -49,7 +49,7 @@ function changed(topic, session, message) {
   if (topic === "everything") { lookAtNewest(); return; }
   if (session !== room.dataset.session) return;
   if (message.type === "message.new" && message.chat.id === room.dataset.chat) lookAt(message.message.id);
-  if (message.type === "message.status" && message.chatId === room.dataset.chat) lookAt(message.id);
+  if (["message.status", "message.reaction"].includes(message.type) && message.chatId === room.dataset.chat) lookAt(message.id);
 }
 
 function lookAt(id) {

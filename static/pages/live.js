@@ -13,7 +13,7 @@ const GRACE = 2_000;
 /** The part of the page that a message is about, by its type. */
 const TOPICS = {
   "session.changed": "session", "session.created": "session", "session.challenge": "challenge",
-  "message.new": "chat", "chat.changed": "chat", "message.status": "message",
+  "message.new": "chat", "chat.changed": "chat", "message.status": "message", "message.reaction": "message",
   snapshot: "everything",
 };
 

@@ -92,9 +92,26 @@ def test_each_kind_of_message_has_its_name_and_its_words(name: str) -> None:
     assert (event.kind, event.text) == (kind, text)
 
 
+def test_a_reaction_tells_what_it_is_about_and_is_no_message() -> None:
+    payload = message(e2e.Message(reactionMessage={"key": {"ID": "3EB0TARGET", "fromMe": True}, "text": "👍"}))
+
+    event = t.translate(t.MESSAGE, payload)
+
+    assert event == port.ReactionReceived("3EB0TARGET", AT, False, "", PERSON, PERSON, "👍")
+
+
+def test_a_strangers_reaction_fits_its_row() -> None:
+    content = {"key": {"ID": "x" * 900}, "text": "\0" + "👍" * 900}
+
+    event = t.translate(t.MESSAGE, message(e2e.Message(reactionMessage=content)))
+
+    assert isinstance(event, port.ReactionReceived)
+    assert (len(event.wa_id), len(event.emoji), "\0" in event.emoji) == (t.MAX_ID, t.MAX_EMOJI, False)
+
+
 NOT_SAID: dict[str, bytes] = {
     "protocol": message(e2e.Message(protocolMessage={})),
-    "reaction": message(e2e.Message(reactionMessage={"text": "+"})),
+    "reaction to nothing": message(e2e.Message(reactionMessage={"text": "+"})),
     "poll vote": message(e2e.Message(pollUpdateMessage={})),
     "keys only": message(e2e.Message(senderKeyDistributionMessage={})),
     "nothing": message(e2e.Message(messageContextInfo={})),

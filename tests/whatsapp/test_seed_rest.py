@@ -225,7 +225,7 @@ def test_chats_and_messages_have_the_older_keys(acme: Company, acme_admin: Perso
     opened = api(acme_admin).get(f"{path}/{chat_id}/messages").json()["data"]
 
     assert set(listed["chats"][0]) == CHAT_KEYS | {"_count", "contact", "assigneeId"}
-    assert set(opened["messages"][0]) == MESSAGE_KEYS | {"status", "errorCode"}
+    assert set(opened["messages"][0]) == MESSAGE_KEYS | {"status", "errorCode", "reactions"}
     chat = api(acme_admin).get(f"{path}/{chat_id}").json()["data"]
     assert set(opened["chat"]) == set(chat) == CHAT_KEYS | {"contact", "assigneeId"}
     assert set(listed["pagination"]) == set(opened["pagination"]) == {"page", "limit", "total", "pages"}

@@ -14,6 +14,7 @@ from whatsapp.models import Chat, Message
 from whatsapp.services import chats, outbound
 from whatsapp.services.chat_care import ChatChange, change_chat
 from whatsapp.services.chats import ChatFilter
+from whatsapp.services.reactions import reactions_to
 
 SENT = sentence("The message has been sent")
 MARKED = sentence("The messages have been marked as read")
@@ -87,7 +88,8 @@ class MessagesView(CompanyAPIView):
             limit=data["limit"],
         )
         own = chat.account.phone_number
-        listed = [shapes.message(row, session_id, request.company.pk, own) for row in rows]
+        reactions, company_id = reactions_to(rows), request.company.pk
+        listed = [shapes.message(row, session_id, company_id, own, reactions.get(row.pk, [])) for row in rows]
         return ok({"chat": _chat(chat, session_id, request), "messages": listed, "pagination": page.shape})
 
     @extend_schema(
@@ -144,7 +146,8 @@ class MessageView(CompanyAPIView):
     def get(self, request: CompanyRequest, session_id: str, message_id: str) -> Response:
         """One message with how far it has come."""
         row = outbound.find_message(message_id, session_id=session_id, by=request.actor)
-        return ok(shapes.message(row, session_id, request.company.pk, row.account.phone_number))
+        own, reactions = row.account.phone_number, reactions_to([row]).get(row.pk, [])
+        return ok(shapes.message(row, session_id, request.company.pk, own, reactions))
 
 
 class ReadView(CompanyAPIView):

@@ -248,6 +248,13 @@ class TransitionShape(Input):
     byUserId = serializers.CharField(allow_null=True)
 
 
+class ReactionShape(Input):
+    emoji = serializers.CharField()
+    fromMe = serializers.BooleanField()
+    name = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
 class MessageShape(Input):
     id = serializers.CharField()
     chatId = serializers.CharField()
@@ -266,6 +273,7 @@ class MessageShape(Input):
     isRead = serializers.BooleanField()
     managerId = serializers.CharField(allow_null=True)
     manager = serializers.DictField(allow_null=True)
+    reactions = ReactionShape(many=True)
     createdAt = serializers.DateTimeField()
 
 

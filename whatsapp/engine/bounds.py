@@ -4,6 +4,7 @@ from typing import Any, Final
 
 #: WhatsApp's own limits are lower.
 MAX_TEXT: Final = 65_536
+MAX_EMOJI: Final = 32
 MAX_NAME: Final = 120
 MAX_ID: Final = 64
 MAX_PHONE: Final = 20

@@ -146,6 +146,22 @@ class MessageReceived:
 
 
 @dataclass(frozen=True)
+class ReactionReceived:
+    """Somebody put `emoji` on the message `wa_id` of a chat, in place of what they had put there; empty takes it back.
+
+    Where and by whom as in `MessageReceived`; `from_me` was done on the account's own phone.
+    """
+
+    wa_id: str
+    at: float
+    from_me: bool
+    group: str
+    peer: Person
+    sender: Person
+    emoji: str
+
+
+@dataclass(frozen=True)
 class MessageUnreadable:
     """A message came that could not be decrypted; WhatsApp has been asked to send it again."""
 
@@ -210,6 +226,7 @@ EngineEvent: TypeAlias = (
     | Alive
     | Ended
     | MessageReceived
+    | ReactionReceived
     | MessageUnreadable
     | ReceiptReceived
     | SendFinished

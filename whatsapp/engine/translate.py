@@ -16,6 +16,7 @@ from neonize.events import INT_TO_EVENT
 from whatsapp.engine import port
 from whatsapp.engine.bounds import (
     MAX_DETAIL,
+    MAX_EMOJI,
     MAX_ID,
     MAX_LID,
     MAX_NAME,
@@ -90,8 +91,9 @@ _KINDS: Final = {
     "pollCreationMessage": "poll",
     "pollCreationMessageV3": "poll",
 }
-#: Not something a person said: keys, edits of older messages, reactions. Their own features handle them.
-_NOT_SHOWN: Final = frozenset({"protocolMessage", "reactionMessage", "encReactionMessage", "pollUpdateMessage"})
+_REACTION: Final = "reactionMessage"
+#: Not something a person said: keys, edits of older messages. Their own features handle them.
+_NOT_SHOWN: Final = frozenset({"protocolMessage", "encReactionMessage", "pollUpdateMessage"})
 
 
 def translate(code: int, payload: bytes) -> port.EngineEvent | None:
@@ -129,6 +131,8 @@ def _message(raw: Any) -> port.EngineEvent | None:
     where = _where(raw.Info.MessageSource, raw.Info.Pushname)
     if raw.Info.Category == "peer" or field is None or field in _NOT_SHOWN or raw.IsEdit or where is None:
         return None
+    if field == _REACTION:
+        return _reaction(raw, where)
     group, peer, sender = where
     return port.MessageReceived(
         wa_id=_id(raw.Info.ID, MAX_ID),
@@ -139,6 +143,22 @@ def _message(raw: Any) -> port.EngineEvent | None:
         sender=sender,
         kind=_KINDS.get(field, "other"),
         text=clean(_text(raw.Message, field), MAX_TEXT),
+    )
+
+
+def _reaction(raw: Any, where: tuple[str, port.Person, port.Person]) -> port.EngineEvent | None:
+    reaction = raw.Message.reactionMessage
+    if not reaction.key.ID:
+        return None
+    group, peer, sender = where
+    return port.ReactionReceived(
+        wa_id=_id(reaction.key.ID, MAX_ID),
+        at=_seconds(raw.Info.Timestamp / 1000),
+        from_me=raw.Info.MessageSource.IsFromMe,
+        group=group,
+        peer=peer,
+        sender=sender,
+        emoji=clean(reaction.text, MAX_EMOJI),
     )
 
 

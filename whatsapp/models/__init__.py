@@ -7,6 +7,7 @@ from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
 from whatsapp.models.imported import Imported
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
+from whatsapp.models.reaction import Reaction
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
 
@@ -20,6 +21,7 @@ __all__ = [
     "ManagerAccess",
     "Message",
     "MessageStatus",
+    "Reaction",
     "Session",
     "Transition",
 ]

@@ -1,5 +1,6 @@
 """Reading and answering: the list of chats, a conversation, and sending."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,12 +16,13 @@ from accounts.models import Role
 from accounts.pages import PageRequest
 from accounts.permissions import Permission
 from whatsapp.errors import MessageNotFound, SendingDenied
-from whatsapp.models import Message, MessageStatus
+from whatsapp.models import Message, MessageStatus, Reaction
 from whatsapp.pages.base import do, number, page, show, wants_json
 from whatsapp.pages.cards import card_of
 from whatsapp.pages.words import instead_of_text, mark_of, problem_of
 from whatsapp.services import access, chats, outbound
 from whatsapp.services.chats import ChatFilter
+from whatsapp.services.reactions import reactions_to
 
 #: Rows that a conversation or a list starts with, and grows by.
 STEP: Final = 50
@@ -45,9 +47,16 @@ class Bubble:
     mark_text: str
     problem: str
     detail: str
+    #: Each emoji with the name of whoever put it there.
+    reactions: list[tuple[str, str]]
 
 
-def bubble_of(row: Message, *, in_group: bool = False) -> Bubble:
+def bubbles_of(rows: list[Message], *, in_group: bool = False) -> list[Bubble]:
+    reactions = reactions_to(rows)
+    return [bubble_of(row, reactions.get(row.pk, ()), in_group=in_group) for row in rows]
+
+
+def bubble_of(row: Message, reactions: Iterable[Reaction] = (), *, in_group: bool = False) -> Bubble:
     """Needs the sender and the writer selected."""
     mark, mark_text = mark_of(row.status) if row.from_me else ("", "")
     return Bubble(
@@ -62,6 +71,7 @@ def bubble_of(row: Message, *, in_group: bool = False) -> Bubble:
         mark_text=mark_text,
         problem=problem_of(row) if row.from_me else "",
         detail=row.error_detail if row.from_me else "",
+        reactions=[(each.emoji, each.contact.label if each.contact else gettext("You")) for each in reactions],
     )
 
 
@@ -124,7 +134,7 @@ def conversation(request: PageRequest, session_id: str, chat_id: str) -> HttpRes
     context: dict[str, Any] = {
         "chat": chat,
         "session_id": session_id,
-        "bubbles": [bubble_of(row, in_group=chat.is_group) for row in rows],
+        "bubbles": bubbles_of(rows, in_group=chat.is_group),
         "older": at + 1 if at < whole.pages else 0,
         "newer": at - 1,
         "max_text": outbound.MAX_TEXT,
@@ -143,7 +153,7 @@ def message(request: PageRequest, session_id: str, chat_id: str, message_id: str
     chat = chats.find_chat(chats.readable_session(session_id, caller.actor), chat_id)
     if row.chat_id != chat.pk:
         raise MessageNotFound
-    return render(request, BUBBLE, {"bubble": bubble_of(row, in_group=chat.is_group)})
+    return render(request, BUBBLE, {"bubble": bubbles_of([row], in_group=chat.is_group)[0]})
 
 
 # -- writing and marking ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from whatsapp.models import Account, Chat, Contact, Message, MessageStatus
+from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,9 @@ def _merge(*, into: Contact, other: Contact) -> None:
     said_by_into, said_by_other = (Message.objects.filter(sender=row) for row in (into, other))
     _drop_twins(said_by_into, said_by_other, "chat")
     said_by_other.update(sender=into)
+    put_by_into, put_by_other = (Reaction.objects.filter(contact=row) for row in (into, other))
+    _keep_newer(put_by_into, put_by_other, "wa_id", "chat")
+    put_by_other.update(contact=into)
     if theirs and ours:
         _merge_chats(into=ours, other=theirs)
     elif theirs:
@@ -109,6 +112,13 @@ def _drop_twins(keep: QuerySet[Message], drop: QuerySet[Message], *same: str) ->
     drop.filter(Exists(keep.filter(**fields))).delete()
 
 
+def _keep_newer(ones: QuerySet[Reaction], others: QuerySet[Reaction], *same: str) -> None:
+    """Of two reactions that turned out to be one person's to one message, the newer one stays."""
+    fields = {name: OuterRef(name) for name in same}
+    others.filter(Exists(ones.filter(at__gte=OuterRef("at"), **fields))).delete()
+    ones.filter(Exists(others.filter(**fields))).delete()
+
+
 def _count_unread(sender: Contact) -> None:
     """Copies that were dropped had been counted."""
     for chat in Chat.objects.filter(messages__sender=sender).distinct():
@@ -120,10 +130,19 @@ def _merge_chats(*, into: Chat, other: Chat) -> None:
     ours, theirs = Message.objects.filter(chat=into), Message.objects.filter(chat=other)
     _drop_twins(ours, theirs)
     theirs.update(chat=into)
+    _move_reactions(into=into, other=other)
     if other.last_message_at and (into.last_message_at is None or other.last_message_at > into.last_message_at):
         into.last_message_at, into.last_message_text = other.last_message_at, other.last_message_text
     other.delete()
     into.save()
+
+
+def _move_reactions(*, into: Chat, other: Chat) -> None:
+    for is_own in (True, False):
+        # Our own have no contact to compare, and SQL's NULL equals nothing.
+        ones, others = (Reaction.objects.filter(chat=chat, contact__isnull=is_own) for chat in (into, other))
+        _keep_newer(ones, others, "wa_id", *(() if is_own else ("contact",)))
+        others.update(chat=into)
 
 
 def learn(account: Account, person: Identity) -> Contact | None:

@@ -14,12 +14,21 @@ from django.db.models import Count, Q
 from tenants.models import Company
 from wharf.ids import new_id
 from whatsapp import live, shapes
-from whatsapp.engine.port import MessageReceived, MessageUnreadable, Person, ReceiptKind, ReceiptReceived
-from whatsapp.models import Account, Chat, Contact, EarlyReceipt, Message, MessageStatus, Session
+from whatsapp.engine.port import (
+    MessageReceived,
+    MessageUnreadable,
+    Person,
+    ReactionReceived,
+    ReceiptKind,
+    ReceiptReceived,
+)
+from whatsapp.models import Account, Chat, Contact, EarlyReceipt, Message, MessageStatus, Reaction, Session
 from whatsapp.models.message import CLIMB
 from whatsapp.services.contacts import Identity, resolve
+from whatsapp.services.reactions import reactions_to
 
 Incoming = MessageReceived | MessageUnreadable
+InChat = Incoming | ReactionReceived
 
 PREVIEW: Final = 200
 #: What an unreadable message lacks.
@@ -98,12 +107,12 @@ def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender
     return row
 
 
-def _chat_key(event: Incoming, people: dict[Identity, Contact]) -> str:
+def _chat_key(event: InChat, people: dict[Identity, Contact]) -> str:
     """What makes a chat one within an account: the group, or the contact."""
     return event.group or people[identity(event.peer)].pk
 
 
-def _chats(account: Account, events: Iterable[Incoming], people: dict[Identity, Contact]) -> dict[str, Chat]:
+def _chats(account: Account, events: Iterable[InChat], people: dict[Identity, Contact]) -> dict[str, Chat]:
     groups = {event.group for event in events if event.group}
     contacts = {row.pk: row for event in events if not event.group for row in [people[identity(event.peer)]]}
     wanted = Q(contact__in=list(contacts)) if contacts else Q()
@@ -171,12 +180,59 @@ def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequen
 
 
 def _tell_messages(company: Company, session: Session, account: Account, fresh: Iterable[Message]) -> None:
+    # A reaction may have come before its message.
+    reactions = reactions_to(fresh)
     for row in fresh:
+        own, reacted = account.phone_number, reactions.get(row.pk, [])
         payload = {
             "chat": shapes.chat(row.chat, session.pk, company.pk),
-            "message": shapes.message(row, session.pk, company.pk, account.phone_number),
+            "message": shapes.message(row, session.pk, company.pk, own, reacted),
         }
         live.publish(live.chats_group(company, session.pk), "message.new", payload)
+
+
+# -- reactions -----------------------------------------------------------------------------------------------------
+def record_reactions(company: Company, session: Session, account: Account, events: Sequence[ReactionReceived]) -> None:
+    """Store what people put on messages, each person's last; it need not be known what message that is."""
+    people = resolve(account, (identity(p) for event in events for p in (event.peer, event.sender)))
+    chats = _chats(account, events, people)
+    for event in events:
+        contact = None if event.from_me else people.get(identity(event.sender))
+        if contact is None and not event.from_me:
+            # Nobody's: it must not pass for ours.
+            continue
+        chat = chats[_chat_key(event, people)]
+        if _react(chat, contact, event):
+            _tell_reactions(company, session, chat, event.wa_id)
+
+
+def _react(chat: Chat, contact: Contact | None, event: ReactionReceived) -> bool:
+    """Whether anything is different now. What is older than what we know is an echo."""
+    at = datetime.fromtimestamp(event.at, UTC)
+    told = {"emoji": event.emoji, "at": at}
+    row, is_new = Reaction.objects.get_or_create(chat=chat, wa_id=event.wa_id, contact=contact, defaults=told)
+    if is_new:
+        return bool(event.emoji)
+    if at < row.at or event.emoji == row.emoji:
+        return False
+    row.emoji, row.at = event.emoji, at
+    row.save(update_fields=["emoji", "at"])
+    return True
+
+
+def _tell_reactions(company: Company, session: Session, chat: Chat, wa_id: str) -> None:
+    """How the message stands now; while it is not here there is nobody to tell."""
+    rows = list(Message.objects.filter(chat=chat, wa_id=wa_id))
+    reactions = reactions_to(rows)
+    for row in rows:
+        payload = {
+            "sessionId": session.pk,
+            "id": row.pk,
+            "chatId": chat.pk,
+            "messageId": wa_id,
+            "reactions": [shapes.reaction(each) for each in reactions.get(row.pk, [])],
+        }
+        live.publish(live.chats_group(company, session.pk), "message.reaction", payload)
 
 
 # -- receipts ------------------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ class _Batch:
             transitions.tell(self._company, self._placement.pk)
 
     def _store_run(self, kind: type, run: list[port.EngineEvent]) -> None:
-        """Messages, receipts and answers come in numbers and are stored in sets; the rest one by one."""
+        """Messages, reactions, receipts and answers come in numbers and are stored in sets; the rest one by one."""
         together = _TOGETHER.get(kind)
         if together is None:
             for event in run:
@@ -181,6 +181,7 @@ def _face(placement: Placement) -> tuple[object, ...]:
 _TOGETHER: Final[dict[type, Callable[..., None]]] = {
     port.MessageReceived: inbound.record_messages,
     port.MessageUnreadable: inbound.record_messages,
+    port.ReactionReceived: inbound.record_reactions,
     port.ReceiptReceived: inbound.record_receipts,
     port.SendFinished: outbound.record_finished,
 }

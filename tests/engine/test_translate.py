@@ -106,7 +106,7 @@ def test_a_strangers_reaction_fits_its_row() -> None:
     event = t.translate(t.MESSAGE, message(e2e.Message(reactionMessage=content)))
 
     assert isinstance(event, port.ReactionReceived)
-    assert (len(event.wa_id), len(event.emoji), "\0" in event.emoji) == (t.MAX_ID, t.MAX_EMOJI, False)
+    assert (len(event.wa_id), len(event.emoji), "\0" in event.emoji) == (bounds.MAX_ID, bounds.MAX_EMOJI, False)
 
 
 NOT_SAID: dict[str, bytes] = {

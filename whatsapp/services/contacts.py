@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction
 
@@ -30,6 +31,10 @@ def resolve(account: Account, people: Iterable[Identity]) -> dict[Identity, Cont
     return {person: book.find(person) for person in wanted}
 
 
+#: Said in SQL, as every query on the way of a message (docs/architecture.md, database).
+_KNOWN: Final = "SELECT * FROM whatsapp_contact WHERE account_id = %s AND (phone_number = ANY(%s) OR lid = ANY(%s))"
+
+
 class _Book:
     """The contacts in question, by both addresses, kept true while they are made, completed and merged."""
 
@@ -41,10 +46,7 @@ class _Book:
         lids = {person.lid for person in people} - {""}
         if not people:
             return
-        wanted = Q(phone_number__in=phones) if phones else Q()
-        if lids:
-            wanted |= Q(lid__in=lids)
-        for row in Contact.objects.filter(wanted, account=account):
+        for row in Contact.objects.raw(_KNOWN, [account.pk, list(phones), list(lids)]):
             self._enter(row)
 
     def _enter(self, row: Contact) -> None:

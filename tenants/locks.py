@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import psycopg
@@ -23,7 +23,12 @@ def upgrading_alone() -> Iterator[None]:
     """
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as own:
         own.execute("SELECT pg_advisory_lock(%s, %s)", _UPGRADE)
-        yield
+        try:
+            yield
+        finally:
+            # Said, and not left to the end of the connection, which the server notices a moment later.
+            with suppress(psycopg.Error):
+                own.execute("SELECT pg_advisory_unlock(%s, %s)", _UPGRADE)
 
 
 def keep_upgrades_out() -> None:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.callers import Caller, find_caller
@@ -65,9 +64,8 @@ def caller_for_key(key: str, host_company: Company | None = None) -> Caller:
 
 def _note_use(row: ApiKey) -> None:
     now = timezone.now()
-    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - NOTED_EVERY)
     if row.last_used_at is None or row.last_used_at < now - NOTED_EVERY:
-        ApiKey.objects.filter(is_old, pk=row.pk).update(last_used_at=now)
+        ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
 
 
 def _digest(key: str) -> str:

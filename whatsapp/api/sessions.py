@@ -208,8 +208,12 @@ class ManagersView(CompanyAPIView):
     )  # fmt: skip
     def get(self, request: CompanyRequest, session_id: str) -> Response:
         """Who has rights on the session."""
-        rows = access.grants_of(session_id, by=request.actor)
-        return ok([shapes.listed_grant(row, request.company.pk) for row in rows])
+        return ok(_grants(request, session_id))
+
+
+def _grants(request: CompanyRequest, session_id: str) -> list[shapes.Shape]:
+    rows = access.grants_of(session_id, by=request.actor)
+    return [shapes.listed_grant(row, request.company.pk) for row in rows]
 
 
 def _granted(request: CompanyRequest, session_id: str, manager_id: str, rights: Rights) -> shapes.Shape:
@@ -236,8 +240,7 @@ class AccessView(CompanyAPIView):
     )
     def get(self, request: CompanyRequest, session_id: str) -> Response:
         """Who has rights on the session."""
-        rows = access.grants_of(session_id, by=request.actor)
-        return ok([shapes.listed_grant(row, request.company.pk) for row in rows])
+        return ok(_grants(request, session_id))
 
 
 class ManagerAccessView(CompanyAPIView):

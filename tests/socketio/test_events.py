@@ -1,6 +1,7 @@
 """What connections hear (seed contract 2.4), each of it once, and only those who may."""
 
 import pytest
+from django.db import transaction
 from pytest_django import Settings
 
 from accounts.permissions import Rights
@@ -187,6 +188,23 @@ def test_a_new_session_is_heard_of_without_joining(connect: Connect, scene: Scen
     other.tell(ChallengeIssued("qr", "2@other", 60))
 
     assert client.hears("whatsapp:session_status", status="qr_ready")["sessionId"] == other.session_id
+
+
+def test_a_code_that_came_before_anybody_could_listen_is_told(
+    connect: Connect, scene: Scene, acme_admin: Person
+) -> None:
+    client = watching(connect, acme_admin)
+
+    def creates_and_shows_a_code() -> str:
+        with transaction.atomic():
+            desk = Desk.unlinked(scene.company, "Second desk")
+            desk.tell(ChallengeIssued("qr", "2@early", 60))
+        return desk.session_id
+
+    session_id = run_in(scene.company, creates_and_shows_a_code)
+
+    assert client.hears("whatsapp:session_status", status="qr_ready")["sessionId"] == session_id
+    assert "whatsapp:session_status" not in client.rest()
 
 
 def _unlinked(scene: Scene) -> Desk:

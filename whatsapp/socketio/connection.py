@@ -71,7 +71,7 @@ class Connection:
         self._listener = Listener(layer, self._channel.name, self._find_caller, self._wanted)
         try:
             await self._listener.identify()
-            await self._tune()
+            await self._greet()
         except BaseException:
             await self._stop_listening()
             raise
@@ -149,9 +149,19 @@ class Connection:
         self._teller.joined &= {each for each in shown if live.chats_group(company, each) in view.groups}
         self._teller.linkable = frozenset(challenge["sessionId"] for challenge in view.challenges)
         self._teller.forget(shown)
-        for session in view.sessions:
-            self._teller.knows(session)
         return view
+
+    async def _greet(self) -> None:
+        """The connection begins: it asks for what it wants to know, and hears what changes from here on."""
+        for session in (await self._tune()).sessions:
+            self._teller.knows(session)
+
+    async def _catch_up(self) -> None:
+        """A session that comes into sight may have changed before anybody could listen to it."""
+        view = await self._tune()
+        challenges = {challenge["sessionId"]: challenge for challenge in view.challenges}
+        for session in view.sessions:
+            await self._tell(self._teller.appeared(session, challenges.get(session["id"])))
 
     async def _hear(self, kind: str, payload: shapes.Shape) -> None:
         if kind in ("access.changed", "session.created"):
@@ -160,7 +170,7 @@ class Connection:
             except WharfError as error:
                 await self._refuse(error)
                 return
-            await self._tune()
+            await self._catch_up()
         if kind == "access.changed":
             self._on_rights()
             await self._tell(self._teller.rights(payload, self.caller.user))

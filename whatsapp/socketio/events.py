@@ -57,8 +57,14 @@ class Teller:
         self._unsent: OrderedDict[str, Shape] = OrderedDict()
 
     def knows(self, session: Shape) -> None:
-        """How a session was before anything is told of it; what is known already stays."""
-        self._statuses.setdefault(session["id"], _status_of(session, DISCONNECTED))
+        """How a session was before anything is told of it."""
+        self._statuses[session["id"]] = _status_of(session, DISCONNECTED)
+
+    def appeared(self, session: Shape, challenge: Shape | None) -> Events:
+        """How a session is that nothing was known of; of others nothing."""
+        if session["id"] not in self._statuses:
+            yield from self._session(session)
+            yield from self._challenge(challenge) if challenge else ()
 
     def forget(self, kept: set[str]) -> None:
         """Sessions that are out of sight are new when they come back."""

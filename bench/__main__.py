@@ -102,6 +102,7 @@ class Bench:
     def steady(self) -> None:
         print(f"inbound, {STEADY_MESSAGES} at 5 a second", flush=True)
         with self.admin.watching() as screen:
+            screen.hears("snapshot")
             listener = Listener(screen)
             ours = self._at_five_a_second(self.shop, lambda text: listener.texts.get(text))
         floor = self._at_five_a_second(

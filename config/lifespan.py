@@ -6,11 +6,14 @@ from asgiref.sync import sync_to_async
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
 from django.db import connections
 
+from wharf.readiness import get_ready
+
 
 async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable, at_end: Callable[[], Awaitable[None]]) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            await sync_to_async(get_ready)()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await at_end()

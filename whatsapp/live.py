@@ -5,6 +5,7 @@ codes, not sentences: each reader gets them in a language of their own. What is 
 missed; whoever joins gets a snapshot of the rows.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -42,18 +43,19 @@ def admins_group(company: Company) -> str:
     return f"{company.schema_name}.admins"
 
 
-def publish(group: str, kind: str, payload: dict[str, Any]) -> None:
-    """Publish at the commit of the surrounding transaction (at once without one)."""
+def publish(group: str, kind: str, *payloads: dict[str, Any]) -> None:
+    """Publish at the commit of the surrounding transaction (at once without one); several in their order, at one go."""
 
     def send() -> None:
-        _send(group, kind, payload)
+        async_to_sync(_send)(group, kind, payloads)
 
     # A hint that cannot be given must not turn a committed write into an error: robust, it is logged. Not a partial:
     # Django asks the function for its name when it logs.
     transaction.on_commit(send, robust=True)
 
 
-def _send(group: str, kind: str, payload: dict[str, Any]) -> None:
+async def _send(group: str, kind: str, payloads: Iterable[dict[str, Any]]) -> None:
     layer = get_channel_layer()
     assert layer is not None
-    async_to_sync(layer.group_send)(group, {"type": HANDLER, "kind": kind, "payload": payload})
+    for payload in payloads:
+        await layer.group_send(group, {"type": HANDLER, "kind": kind, "payload": payload})

@@ -31,6 +31,9 @@ class Chat(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
+    #: Not a column: the query on a message's way asks it along (`services.inbound`), and most have none.
+    has_early_reactions = False
+
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("account", "contact"), name="one_chat_a_contact"),

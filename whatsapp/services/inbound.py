@@ -62,7 +62,12 @@ def lock_account_of(session_id: str) -> Account | None:
 
 
 #: As above: the ORM's own work on these was more than the database's.
-_CHATS: Final = "SELECT * FROM whatsapp_chat WHERE account_id = %s AND (contact_id = ANY(%s) OR group_jid = ANY(%s))"
+_CHATS: Final = """
+SELECT *, EXISTS (
+    SELECT FROM whatsapp_reaction WHERE chat_id = whatsapp_chat.id AND wa_id = ANY(%s)
+) AS has_early_reactions
+FROM whatsapp_chat WHERE account_id = %s AND (contact_id = ANY(%s) OR group_jid = ANY(%s))
+"""
 _MESSAGES: Final = "SELECT * FROM whatsapp_message WHERE chat_id = ANY(%s) AND wa_id = ANY(%s)"
 
 
@@ -117,11 +122,12 @@ def _chat_key(event: InChat, people: dict[Identity, Contact]) -> str:
     return event.group or people[identity(event.peer)].pk
 
 
-def _chats(account: Account, events: Iterable[InChat], people: dict[Identity, Contact]) -> dict[str, Chat]:
+def _chats(account: Account, events: Sequence[InChat], people: dict[Identity, Contact]) -> dict[str, Chat]:
     groups = {event.group for event in events if event.group}
     contacts = {row.pk: row for event in events if not event.group for row in [people[identity(event.peer)]]}
     chats = {}
-    for row in Chat.objects.raw(_CHATS, [account.pk, list(contacts), list(groups)]):
+    wa_ids = list({event.wa_id for event in events})
+    for row in Chat.objects.raw(_CHATS, [wa_ids, account.pk, list(contacts), list(groups)]):
         if row.contact_id:
             row.contact = contacts[row.contact_id]
         chats[row.group_jid or str(row.contact_id)] = row
@@ -186,14 +192,16 @@ def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequen
 
 def _tell_messages(company: Company, session: Session, account: Account, fresh: Iterable[Message]) -> None:
     # A reaction may have come before its message.
-    reactions = reactions_to(fresh)
-    for row in fresh:
-        own, reacted = account.phone_number, reactions.get(row.pk, [])
-        payload = {
+    reactions = reactions_to(row for row in fresh if row.chat.has_early_reactions)
+    own = account.phone_number
+    payloads = (
+        {
             "chat": shapes.chat(row.chat, session.pk, company.pk),
-            "message": shapes.message(row, session.pk, company.pk, own, reacted),
+            "message": shapes.message(row, session.pk, company.pk, own, reactions.get(row.pk, [])),
         }
-        live.publish(live.chats_group(company, session.pk), "message.new", payload)
+        for row in fresh
+    )
+    live.publish(live.chats_group(company, session.pk), "message.new", *payloads)
 
 
 # -- reactions -----------------------------------------------------------------------------------------------------

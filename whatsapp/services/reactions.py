@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from django.db import connection
-
 from whatsapp.models import Message, Reaction
 
 #: The reactions to each message, by its id; messages without any are not in it.
@@ -21,21 +19,8 @@ def reactions_to(rows: Iterable[Message]) -> ByMessage:
         return {}
     chats, wa_ids = (set(each) for each in zip(*messages, strict=True))
     found: ByMessage = {}
-    if not _is_any(chats, wa_ids):
-        return found
     shown = Reaction.objects.filter(chat__in=chats, wa_id__in=wa_ids).exclude(emoji="").select_related("contact")
     for reaction in shown.order_by("at", "pk"):
         for message_id in messages.get((reaction.chat_id, reaction.wa_id), []):
             found.setdefault(message_id, []).append(reaction)
     return found
-
-
-_IS_ANY = "SELECT EXISTS (SELECT FROM whatsapp_reaction WHERE chat_id = ANY(%s) AND wa_id = ANY(%s))"
-
-
-def _is_any(chats: set[str], wa_ids: set[str]) -> bool:
-    """Most messages have none, and every message asks."""
-    with connection.cursor() as cursor:
-        cursor.execute(_IS_ANY, [list(chats), list(wa_ids)])
-        (is_any,) = cursor.fetchone()
-    return bool(is_any)

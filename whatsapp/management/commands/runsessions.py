@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from wharf.readiness import get_ready
 from whatsapp.engine.process import ProcessEngine
 from whatsapp.worker.backing_up import keep_backups
 from whatsapp.worker.identity import take_identity
@@ -32,6 +33,7 @@ async def _run(limits: Limits) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    get_ready()
     identity = take_identity(settings.STATE_DIR)
     engine = ProcessEngine(settings.STATE_DIR, warm=settings.WORKER["warm_hosts"])
     backups = asyncio.create_task(keep_backups(stop))

@@ -117,11 +117,11 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         if kind in ("access.changed", "session.created"):
             await self._join()
         elif kind == "session.changed":
-            await self._say(kind, session=self._in_words(payload))
+            await self._say(kind, session=self._in_words(payload), event=event["event"])
         elif kind == "session.challenge":
             await self._say(kind, challenge=_with_picture(payload))
         else:
-            await self._say(kind, **payload)
+            await self._say(kind, **payload, event=event["event"])
 
     async def _say(self, kind: str, **content: Any) -> None:
         await self.send_json({"type": kind, **content})

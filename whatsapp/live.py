@@ -2,10 +2,11 @@
 
 A group name starts with the company's schema, so that a subscriber of one company cannot hear another. Payloads carry
 codes, not sentences: each reader gets them in a language of their own. What is published here is a hint that may be
-missed; whoever joins gets a snapshot of the rows.
+missed; whoever joins gets a snapshot of the rows, and the event log has what happened since.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -13,9 +14,20 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 from tenants.models import Company
+from whatsapp.catalogue import Audience
 
 #: The consumers' handler for what comes through a group.
 HANDLER: Final = "live.event"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """`event`: its id and its place in the log; None for what is not logged."""
+
+    group: str
+    kind: str
+    payload: dict[str, Any]
+    event: dict[str, Any] | None = None
 
 
 def session_group(company: Company, session_id: str) -> str:
@@ -43,19 +55,32 @@ def admins_group(company: Company) -> str:
     return f"{company.schema_name}.admins"
 
 
-def publish(group: str, kind: str, *payloads: dict[str, Any]) -> None:
-    """Publish at the commit of the surrounding transaction (at once without one); several in their order, at one go."""
+def group_for(company: Company, audience: Audience, *, session_id: str, user_id: str) -> str:
+    match audience:
+        case Audience.SESSION:
+            return session_group(company, session_id)
+        case Audience.CHATS:
+            return chats_group(company, session_id)
+        case Audience.PERSON:
+            return person_group(company, user_id)
+        case Audience.ADMINS:
+            return admins_group(company)
+
+
+def publish(*hints: Hint) -> None:
+    """Publish at the commit of the surrounding transaction (at once without one), in order and at one go."""
 
     def send() -> None:
-        async_to_sync(_send)(group, kind, payloads)
+        async_to_sync(_send)(hints)
 
     # A hint that cannot be given must not turn a committed write into an error: robust, it is logged. Not a partial:
     # Django asks the function for its name when it logs.
     transaction.on_commit(send, robust=True)
 
 
-async def _send(group: str, kind: str, payloads: Iterable[dict[str, Any]]) -> None:
+async def _send(hints: Iterable[Hint]) -> None:
     layer = get_channel_layer()
     assert layer is not None
-    for payload in payloads:
-        await layer.group_send(group, {"type": HANDLER, "kind": kind, "payload": payload})
+    for hint in hints:
+        message = {"type": HANDLER, "kind": hint.kind, "payload": hint.payload, "event": hint.event}
+        await layer.group_send(hint.group, message)

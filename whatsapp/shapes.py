@@ -11,7 +11,7 @@ from fleet.reasons import SENTENCES, Reason
 from fleet.states import State
 from wharf.moments import moment
 from whatsapp import qr
-from whatsapp.models import Chat, Contact, ManagerAccess, Message, Reaction, Session, Transition
+from whatsapp.models import Account, Chat, Contact, ManagerAccess, Message, Reaction, Session, Transition
 
 Shape = dict[str, Any]
 
@@ -88,6 +88,15 @@ def challenge(row: Session) -> Shape:
         "codePhone": row.pairing_phone,
         "codeError": row.pairing_error,
     }
+
+
+def account(row: Account) -> Shape:
+    return {"id": row.id, "phone": row.phone_number, "name": row.push_name}
+
+
+def party(row: Contact) -> Shape:
+    """Somebody on the other side, with both addresses that WhatsApp knows them by."""
+    return {"id": row.id, "phone": row.phone_number, "lid": row.lid, "name": row.label}
 
 
 def contact(row: Contact) -> Shape:

@@ -17,7 +17,7 @@ from tests.people import Person
 from tests.waiting import eventually
 from tests.whatsapp.harbour import Harbour
 from whatsapp.models import Session
-from whatsapp.services import transitions
+from whatsapp.services import news, transitions
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -180,7 +180,7 @@ def test_a_code_is_renewed_in_place_until_they_run_out(browsers: Browsers, desk:
 
     def runs_out() -> None:
         desk.is_in(State.UNPAIRED, reason=Reason.CODES_RAN_OUT, wanted=Wanted.STOPPED)
-        transitions.tell(desk.company, desk.session.pk)
+        news.writing(transitions.tell)(desk.company, desk.session.pk)
 
     aside(desk.run, shows, "2@first")
     page = browsers.logged_in(acme_admin)

@@ -16,7 +16,7 @@ from tests.people import Person
 from whatsapp.engine.port import Connected, MessageReceived
 from whatsapp.engine.port import Person as Party
 from whatsapp.models import Message, Session
-from whatsapp.services import access, inbound, linking, sessions
+from whatsapp.services import access, inbound, linking, news, sessions
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def _connect(company: Company, session_id: str, number: str) -> None:
 
 def receive(company: Company, session_id: str, *texts: str, peer: Party = BOB) -> str:
     """Texts from Bob; returns the chat's id."""
-    return run_in(company, _receive, company, session_id, texts, peer)
+    return run_in(company, news.writing(_receive), company, session_id, texts, peer)
 
 
 def _receive(company: Company, session_id: str, texts: tuple[str, ...], peer: Party) -> str:

@@ -25,7 +25,7 @@ from tests.sockets import Socket
 from whatsapp import consumers, listening, live
 from whatsapp.engine.port import ChallengeIssued
 from whatsapp.models import Session
-from whatsapp.services import access, linking, sessions, transitions
+from whatsapp.services import access, linking, news, sessions, transitions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,6 +58,7 @@ async def grant(company: Company, session_id: str, to: Person, by: Person, right
     await arun_in(company, access.grant, company=company, **options)
 
 
+@news.writing
 def _happen(company: Company, session_id: str) -> None:
     placement = Placement.objects.get(pk=session_id)
     transitions.record(placement, Happening.STARTED, Reason.STARTING)
@@ -251,7 +252,8 @@ async def test_who_may_not_read_hears_of_the_state_and_of_no_message(
 
     async with connected() as socket:
         await authenticated(socket, acme_manager)
-        await arun_in(acme, live.publish, live.chats_group(acme, session_id), "message.new", {"message": {}})
+        hint = live.Hint(live.chats_group(acme, session_id), "message.new", {"message": {}})
+        await arun_in(acme, live.publish, hint)
         await arun_in(acme, _happen, acme, session_id)
 
         assert (await socket.receive())["type"] == "session.changed"

@@ -130,7 +130,7 @@ def test_a_conversation_shows_who_reacted_with_what(desk: Desk, acme_admin: Some
 
 def test_those_who_look_are_told_how_the_message_stands(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(live, "publish", lambda group, kind, *payloads: told.extend((kind, each) for each in payloads))
+    monkeypatch.setattr(live, "publish", lambda *hints: told.extend((hint.kind, hint.payload) for hint in hints))
 
     desk.tell(text("Hello"), reacts("👍"), reacts("👍"), reacts("", at=NOON + 2))
 

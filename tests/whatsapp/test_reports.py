@@ -237,6 +237,17 @@ def test_a_session_without_a_link_that_people_stop_is_unlinked_again(acme: Compa
     assert desk.session.qr == ""
 
 
+def test_a_start_that_comes_while_the_last_link_is_being_cancelled_is_not_lost(acme: Company, desk: Desk) -> None:
+    desk = Desk.unlinked(acme, "Second")
+    desk.tell(ChallengeIssued("qr", "2@secret", 60))
+    pause(desk)
+    sessions.start(company=acme, session_id=desk.session_id, by=SYSTEM)
+
+    reports.record_settled(company=acme, lease=desk.lease)
+
+    assert (desk.placement.state, desk.placement.wanted) == (State.UNPAIRED, Wanted.RUNNING)
+
+
 # -- the lease -------------------------------------------------------------------------------------------------------
 WRITES: dict[str, Callable[..., Any]] = {
     "reports": lambda **lease: reports.record(events=[text("Late"), Ended(Ending.LOGGED_OUT)], **lease),

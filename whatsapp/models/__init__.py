@@ -5,6 +5,7 @@ from whatsapp.models.account import Account
 from whatsapp.models.chat import Chat
 from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
+from whatsapp.models.event import Event, EventCounter
 from whatsapp.models.imported import Imported
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
 from whatsapp.models.reaction import Reaction
@@ -17,6 +18,8 @@ __all__ = [
     "CodeAttempt",
     "Contact",
     "EarlyReceipt",
+    "Event",
+    "EventCounter",
     "Imported",
     "ManagerAccess",
     "Message",

@@ -2,16 +2,14 @@
 
 from dataclasses import asdict
 
-from django.db import transaction
-
 from accounts.models import Membership, Role
 from accounts.permissions import SYSTEM, Actor, Permission, Rights, permitted
 from tenants.models import Company
 from wharf.errors import PermissionDenied
-from whatsapp import live
 from whatsapp.errors import GrantingDenied, GrantNotFound, GrantsHidden, ManagerNotFound, SessionNotFound
 from whatsapp.models import ManagerAccess, Session
 from whatsapp.models.session import SessionQuerySet
+from whatsapp.services import news
 
 #: What it takes to see a QR code or to start linking.
 LINK = Permission.SESSION_LINK
@@ -65,7 +63,7 @@ def find_session(
     return session
 
 
-@transaction.atomic
+@news.writing
 def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights, by: Actor) -> ManagerAccess:
     """Give a manager of this company rights on a session, or change them. Raises ManagerNotFound for anybody else."""
     session = find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
@@ -85,7 +83,7 @@ def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights,
     return ManagerAccess.objects.select_related("user", "granted_by").get(pk=row.pk)
 
 
-@transaction.atomic
+@news.writing
 def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> None:
     """Take the rights away; live connections of the manager are told, and leave. Raises GrantNotFound."""
     find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
@@ -95,7 +93,7 @@ def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> 
     _tell(company, session_id, manager_id, None, by)
 
 
-@transaction.atomic
+@news.writing
 def follow_membership(company: Company, user_id: str) -> None:
     """Whoever is no member any more has no grants, also not when they come back; live connections are told at once."""
     grants = ManagerAccess.objects.filter(user_id=user_id)
@@ -120,4 +118,4 @@ def grants_of(session_id: str, *, by: Actor) -> list[ManagerAccess]:
 def _tell(company: Company, session_id: str, manager_id: str, rights: Rights | None, by: Actor) -> None:
     """The manager's own connections; without rights they are taken away."""
     payload = {"sessionId": session_id, "rights": asdict(rights) if rights else None, "byUserId": by.user_id}
-    live.publish(live.person_group(company, manager_id), "access.changed", payload)
+    news.tell(company, "access.changed", payload, session_id=session_id, user_id=manager_id)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -41,7 +40,7 @@ from whatsapp.errors import (
     StoreUnreadable,
 )
 from whatsapp.models import Session
-from whatsapp.services import linking, outbound, transitions, vault
+from whatsapp.services import linking, news, outbound, transitions, vault
 from whatsapp.services.access import find_session
 from whatsapp.services.vault import Backup
 
@@ -203,7 +202,7 @@ def _opened(backup: Backup) -> tuple[bytes, StoredDevice]:
 
 
 # -- restoring ---------------------------------------------------------------------------------------------------------
-@transaction.atomic
+@news.writing
 def restore(
     *,
     company: Company,

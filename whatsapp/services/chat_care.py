@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Membership
 from accounts.permissions import Actor, Permission, permitted
 from tenants.models import Company
-from whatsapp import live, shapes
+from whatsapp import shapes
 from whatsapp.errors import ChatCareDenied, ManagerNotFound, NameTooLong
 from whatsapp.models import Account, Chat, ManagerAccess, Session
+from whatsapp.services import news
 from whatsapp.services.access import find_session
 from whatsapp.services.chats import find_chat
 
@@ -28,7 +28,7 @@ class ChatChange:
     assignee_id: str | None = None
 
 
-@transaction.atomic
+@news.writing
 def change_chat(*, company: Company, session_id: str, chat_id: str, change: ChatChange, by: Actor) -> Chat:
     """Raises SessionNotFound, ChatCareDenied, ChatNotFound, NameTooLong, and ManagerNotFound for an assignee who is
     not of the company or may not read the session."""
@@ -39,7 +39,7 @@ def change_chat(*, company: Company, session_id: str, chat_id: str, change: Chat
     fields = _changes(company, session, change)
     Chat.objects.filter(pk=chat.pk).update(**fields, updated_at=timezone.now())
     chat = find_chat(session, chat_id)
-    live.publish(live.chats_group(company, session.pk), "chat.changed", shapes.chat(chat, session.pk, company.pk))
+    news.tell_of_chat(company, session, chat, "chat.changed", shapes.chat(chat, session.pk, company.pk))
     return chat
 
 

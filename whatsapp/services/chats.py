@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from accounts.models import Role
@@ -12,7 +11,7 @@ from accounts.permissions import Actor, Permission
 from tenants.models import Company
 from whatsapp.errors import ChatNotFound, ReadingDenied
 from whatsapp.models import Account, Chat, Message, Session
-from whatsapp.services import inbound
+from whatsapp.services import inbound, news
 from whatsapp.services.access import find_session
 
 MAX_LIMIT: Final = 200
@@ -104,7 +103,7 @@ def list_messages(
     return chat, newest[::-1], page
 
 
-@transaction.atomic
+@news.writing
 def mark_read(*, company: Company, session_id: str, chat_id: str, by: Actor) -> tuple[int, Chat]:
     """(how many were unread, the chat). Everybody who watches sees the count fall."""
     session = readable_session(session_id, by)

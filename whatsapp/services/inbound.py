@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 
 from tenants.models import Company
 from wharf.ids import new_id
-from whatsapp import live, shapes
+from whatsapp import shapes
 from whatsapp.engine.port import (
     MessageReceived,
     MessageUnreadable,
@@ -24,6 +24,7 @@ from whatsapp.engine.port import (
 )
 from whatsapp.models import Account, Chat, Contact, EarlyReceipt, Message, MessageStatus, Reaction, Session
 from whatsapp.models.message import CLIMB
+from whatsapp.services import news
 from whatsapp.services.contacts import Identity, resolve
 from whatsapp.services.reactions import reactions_to
 
@@ -92,7 +93,7 @@ def record_messages(company: Company, session: Session, account: Account, events
     Message.objects.bulk_create(fresh)
     _save_filled(company, session, [row for row in filled if row not in fresh])
     _touch_chats(chats.values(), fresh, filled)
-    _tell_messages(company, session, account, fresh)
+    tell_messages(company, session, account, fresh)
 
 
 def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender: Contact | None) -> Message:
@@ -190,18 +191,18 @@ def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequen
         cursor.executemany(_TOUCH, touched)
 
 
-def _tell_messages(company: Company, session: Session, account: Account, fresh: Iterable[Message]) -> None:
+def tell_messages(company: Company, session: Session, account: Account, fresh: Iterable[Message]) -> None:
+    """Messages that are new in their chats, whoever wrote them."""
     # A reaction may have come before its message.
     reactions = reactions_to(row for row in fresh if row.chat.has_early_reactions)
-    own = account.phone_number
-    payloads = (
-        {
+    for row in fresh:
+        data = {
             "chat": shapes.chat(row.chat, session.pk, company.pk),
-            "message": shapes.message(row, session.pk, company.pk, own, reactions.get(row.pk, [])),
+            "message": shapes.message(row, session.pk, company.pk, account.phone_number, reactions.get(row.pk, [])),
+            "account": shapes.account(account),
+            "sender": shapes.party(row.sender) if row.sender else None,
         }
-        for row in fresh
-    )
-    live.publish(live.chats_group(company, session.pk), "message.new", *payloads)
+        news.tell_of_chat(company, session, row.chat, "message.new", data, happened_at=row.timestamp)
 
 
 # -- reactions -----------------------------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ def _tell_reactions(company: Company, session: Session, chat: Chat, wa_id: str) 
             "messageId": wa_id,
             "reactions": [shapes.reaction(each) for each in reactions.get(row.pk, [])],
         }
-        live.publish(live.chats_group(company, session.pk), "message.reaction", payload)
+        news.tell_of_chat(company, session, chat, "message.reaction", payload)
 
 
 # -- receipts ------------------------------------------------------------------------------------------------------
@@ -288,7 +289,7 @@ def tell_status(company: Company, session: Session, row: Message) -> None:
         "status": row.status,
         "errorCode": row.error_code or None,
     }
-    live.publish(live.chats_group(company, session.pk), "message.status", payload)
+    news.tell_of_chat(company, session, Chat(id=row.chat_id, account_id=row.account_id), "message.status", payload)
 
 
 def _keep_early(account: Account, wa_ids: Iterable[str], status: MessageStatus) -> None:
@@ -327,4 +328,4 @@ def recount(company: Company, session: Session, chat: Chat) -> None:
     chat.unread_count = counted["unread"]
     chat.save(update_fields=["unread_count", "updated_at"])
     payload = shapes.chat(chat, session.pk, company.pk) | {"_count": {"messages": counted["all"]}}
-    live.publish(live.chats_group(company, session.pk), "chat.changed", payload)
+    news.tell_of_chat(company, session, chat, "chat.changed", payload)

@@ -6,7 +6,6 @@ All that is here asks the same services as everything else; only finding the ses
 from datetime import timedelta
 from typing import Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.permissions import Actor, Permission
@@ -15,7 +14,7 @@ from tenants.models import Company
 from whatsapp import phones
 from whatsapp.errors import SendingDenied, SessionNotConnected, SessionNotFound, TooManyTexts
 from whatsapp.models import Message, Session
-from whatsapp.services import outbound, sessions
+from whatsapp.services import news, outbound, sessions
 from whatsapp.services.access import find_session, visible_sessions
 
 #: How system B wrote a company's id in some places.
@@ -64,7 +63,7 @@ def initialise(reference: str, *, company: Company, by: Actor) -> Session:
     return sessions.start(company=company, session_id=line.pk, by=by)
 
 
-@transaction.atomic
+@news.writing
 def send_text(reference: str, *, company: Company, by: Actor, phone: str, text: str) -> Message:
     """Queue a text to a phone number; at most 30 a minute to one number. Raises TooManyTexts, SessionNotConnected and
     whatever `outbound.queue_text` raises."""

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.permissions import Actor, Permission
 from fleet import leases
 from fleet.states import Wanted
 from tenants.models import Company
-from whatsapp import live, phones, shapes
+from whatsapp import phones
 from whatsapp.engine import device_store
 from whatsapp.engine.port import SendFinished, SendOutcome, SendText
 from whatsapp.errors import (
@@ -24,7 +24,7 @@ from whatsapp.errors import (
     SessionNotConnected,
 )
 from whatsapp.models import Account, Chat, Message, MessageStatus, Session
-from whatsapp.services import inbound
+from whatsapp.services import inbound, news
 from whatsapp.services.access import find_session
 from whatsapp.services.contacts import Identity, learn
 
@@ -35,7 +35,7 @@ MAX_TEXT: Final = 4096
 
 
 # -- people --------------------------------------------------------------------------------------------------------
-@transaction.atomic
+@news.writing
 def queue_text(
     *, company: Company, session_id: str, text: str, by: Actor, chat_id: str = "", phone: str = ""
 ) -> Message:
@@ -99,11 +99,7 @@ def chat_with(account: Account, phone: str) -> Chat:
 
 
 def _tell_queued(company: Company, session: Session, account: Account, row: Message) -> None:
-    payload = {
-        "chat": shapes.chat(row.chat, session.pk, company.pk),
-        "message": shapes.message(row, session.pk, company.pk, account.phone_number),
-    }
-    live.publish(live.chats_group(company, session.pk), "message.new", payload)
+    inbound.tell_messages(company, session, account, [row])
 
 
 def find_message(message_id: str, *, session_id: str, by: Actor) -> Message:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from django.db import transaction
-
 from fleet import leases
 from fleet.leases import Lease
 from fleet.states import Wanted
@@ -13,7 +11,7 @@ from tenants.models import Company
 from whatsapp.engine import device_store
 from whatsapp.engine.port import SendText
 from whatsapp.models import Session
-from whatsapp.services import linking, outbound, reports
+from whatsapp.services import linking, news, outbound, reports
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class CodeRequest:
     at: datetime
 
 
-@transaction.atomic
+@news.writing
 def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
     """Settle what the last host left, and enter the start; False if nobody wants it any more.
 
@@ -40,7 +38,7 @@ def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
     return True
 
 
-@transaction.atomic
+@news.writing
 def take_queued(*, company: Company, lease: Lease, limit: int) -> list[SendText]:
     """Messages to hand to the engine now. They count as sent from this commit on, whatever happens next."""
     leases.hold(lease)

@@ -8,8 +8,6 @@ from functools import cached_property
 from itertools import groupby
 from typing import Final
 
-from django.db import transaction
-
 from fleet import leases
 from fleet.leases import Lease
 from fleet.models import Placement
@@ -18,7 +16,7 @@ from fleet.states import Happening, State, Wanted
 from tenants.models import Company
 from whatsapp.engine import port
 from whatsapp.models import Account, Session
-from whatsapp.services import inbound, linking, outbound, transitions
+from whatsapp.services import inbound, linking, news, outbound, transitions
 
 #: Seconds until the next attempt, by how many have failed in a row; each with jitter, the last one for ever.
 BACKOFF: Final = (1.0, 3.0, 8.0, 20.0, 45.0, 90.0, 180.0, 300.0)
@@ -52,7 +50,7 @@ class Stored:
     finished: set[str] = field(default_factory=set)
 
 
-@transaction.atomic
+@news.writing
 def record(*, company: Company, lease: Lease, events: Sequence[port.EngineEvent]) -> Stored:
     """Store `events` of one session, in order. Raises LeaseLost before anything is written."""
     batch = _Batch(company, leases.hold(lease))
@@ -188,7 +186,7 @@ _TOGETHER: Final[dict[type, Callable[..., None]]] = {
 
 
 # -- what the worker itself sees ---------------------------------------------------------------------------------------
-@transaction.atomic
+@news.writing
 def record_start(*, company: Company, lease: Lease) -> State:
     """The owner begins to bring the session up. What a former owner last said of it is no longer so."""
     placement = leases.hold(lease)
@@ -200,7 +198,7 @@ def record_start(*, company: Company, lease: Lease) -> State:
     return batch.finish().state
 
 
-@transaction.atomic
+@news.writing
 def record_loss(*, company: Company, lease: Lease, reason: Reason, detail: str = "", wait: bool = True) -> State:
     """The connection is gone, seen from outside the engine; with `wait` the next attempt backs off."""
     placement = leases.hold(lease)
@@ -209,7 +207,7 @@ def record_loss(*, company: Company, lease: Lease, reason: Reason, detail: str =
     return batch.finish().state
 
 
-@transaction.atomic
+@news.writing
 def record_end(*, company: Company, lease: Lease, ending: port.Ending, detail: str = "") -> State:
     """It is over until a person acts, seen from outside the engine."""
     batch = _Batch(company, leases.hold(lease))
@@ -217,7 +215,7 @@ def record_end(*, company: Company, lease: Lease, ending: port.Ending, detail: s
     return batch.stored.state
 
 
-@transaction.atomic
+@news.writing
 def record_settled(*, company: Company, lease: Lease) -> State:
     """Nothing runs for the session and nobody wants it to."""
     batch = _Batch(company, leases.hold(lease))

@@ -5,7 +5,6 @@ Each only writes down what is wanted; the worker that owns the session makes it 
 
 from typing import Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts.permissions import Actor, Permission
@@ -14,7 +13,7 @@ from fleet.models import Network, Placement
 from fleet.states import State, Wanted
 from tenants.models import Company
 from wharf.ids import new_id
-from whatsapp import live, phones, shapes
+from whatsapp import phones, shapes
 from whatsapp.errors import (
     AlreadyLinked,
     CleanupDenied,
@@ -28,14 +27,14 @@ from whatsapp.errors import (
     UnknownNetwork,
 )
 from whatsapp.models import Session
-from whatsapp.services import transitions
+from whatsapp.services import news, transitions
 from whatsapp.services.access import find_session
 from whatsapp.services.code_limits import count_request
 
 MAX_NAME: Final = 80
 
 
-@transaction.atomic
+@news.writing
 def create(
     *, company: Company, by: Actor, name: str = "", network: str = Network.WHATSAPP, start: bool = True
 ) -> Session:
@@ -91,10 +90,11 @@ def _make(plan: Company, *, by: Actor, name: str, network: str) -> Session:
 
 def _tell_created(company: Company, session: Session) -> None:
     row = Session.objects.with_placement().get(pk=session.pk)
-    live.publish(live.admins_group(company), "session.created", shapes.session(row))
+    account_id = row.account_id or ""
+    news.tell(company, "session.created", shapes.session(row), session_id=session.pk, account_id=account_id)
 
 
-@transaction.atomic
+@news.writing
 def clean_up(*, company: Company, by: Actor) -> int:
     """Put sessions out of sight that never had a phone and that nobody is linking (seed W2, row 22); how many.
 
@@ -114,14 +114,14 @@ def _is_in_use(placement: Placement) -> bool:
     return placement.is_linked or placement.wanted == Wanted.RUNNING
 
 
-@transaction.atomic
+@news.writing
 def start(*, company: Company, session_id: str, by: Actor) -> Session:
     """Bring it online; one that is not linked shows QR codes. Said twice, it is wanted once."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
     return _settle(company, session, Wanted.RUNNING, by)
 
 
-@transaction.atomic
+@news.writing
 def nudge(*, session_id: str) -> bool:
     """Try now what is to be tried later; whether there was anything to hasten.
 
@@ -137,7 +137,7 @@ def nudge(*, session_id: str) -> bool:
     return True
 
 
-@transaction.atomic
+@news.writing
 def request_code(*, company: Company, session_id: str, phone: str, by: Actor) -> Session:
     """Link by pairing code for `phone` (as people write it); the code comes as a challenge.
 
@@ -158,7 +158,7 @@ def request_code(*, company: Company, session_id: str, phone: str, by: Actor) ->
     return _settle(company, session, Wanted.RUNNING, by)
 
 
-@transaction.atomic
+@news.writing
 def cancel_link(*, company: Company, session_id: str, by: Actor) -> bool:
     """Give up a link in the making; False if there is none. A phone that has agreed a moment ago stays linked."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
@@ -169,21 +169,21 @@ def cancel_link(*, company: Company, session_id: str, by: Actor) -> bool:
     return True
 
 
-@transaction.atomic
+@news.writing
 def pause(*, company: Company, session_id: str, by: Actor) -> Session:
     """Take it offline and keep the link; a link in the making is cancelled."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     return _settle(company, session, Wanted.STOPPED, by)
 
 
-@transaction.atomic
+@news.writing
 def unlink(*, company: Company, session_id: str, by: Actor) -> Session:
     """Log the device out at WhatsApp and erase its keys. Chats and messages stay."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     return _settle(company, session, Wanted.UNLINKED, by)
 
 
-@transaction.atomic
+@news.writing
 def disconnect(*, company: Company, session_id: str, by: Actor) -> Session:
     """Unlink and put out of sight in one step, as the older system's clients know it (seed W5).
 
@@ -196,7 +196,7 @@ def disconnect(*, company: Company, session_id: str, by: Actor) -> Session:
     return _fresh(session.pk)
 
 
-@transaction.atomic
+@news.writing
 def archive(*, company: Company, session_id: str, by: Actor) -> Session:
     """Put it out of sight, and out of the plan's count. Raises SessionStillLinked while a device is linked."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
@@ -206,7 +206,7 @@ def archive(*, company: Company, session_id: str, by: Actor) -> Session:
     return _settle(company, session, Wanted.STOPPED, by)
 
 
-@transaction.atomic
+@news.writing
 def rename(*, company: Company, session_id: str, name: str, by: Actor) -> Session:
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     Session.objects.filter(pk=session.pk).update(name=_checked_name(name), updated_at=timezone.now())

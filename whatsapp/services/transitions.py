@@ -11,6 +11,7 @@ from fleet.states import NEEDS_A_PERSON, Happening, State, Wanted, next_state
 from tenants.models import Company
 from whatsapp import live, shapes
 from whatsapp.models import Session, Transition
+from whatsapp.services import news
 
 log = logging.getLogger("whatsapp.sessions")
 
@@ -65,7 +66,8 @@ def _write(placement: Placement, after: State, reason: Reason, retry_in: timedel
     if after == State.CONNECTED:
         placement.evidence_at = now
     if after in NEEDS_A_PERSON:
-        placement.wanted = Wanted.STOPPED
+        # What people ended themselves they may want again by now, and that is not ours to take back.
+        placement.wanted = placement.wanted if reason == Reason.PAIRING_CANCELLED else Wanted.STOPPED
         placement.attempts = 0
     placement.save(update_fields=["state", "reason", "since", "next_retry_at", "attempts", "evidence_at", "wanted"])
 
@@ -86,12 +88,13 @@ def note_person(session_id: str, *, wanted: Wanted, by_user: str | None) -> None
 def tell(company: Company, session_id: str) -> None:
     """Show everybody who watches the session how it is now."""
     row = Session.objects.with_placement().get(pk=session_id)
-    live.publish(live.session_group(company, session_id), "session.changed", shapes.session(row))
+    news.tell(company, "session.changed", shapes.session(row), session_id=session_id, account_id=row.account_id or "")
 
 
 def tell_challenge(company: Company, session_id: str) -> None:
     row = Session.objects.with_placement().get(pk=session_id)
-    live.publish(live.challenge_group(company, session_id), "session.challenge", shapes.challenge(row))
+    # Not logged: a code is a secret, and of no use a minute later.
+    live.publish(live.Hint(live.challenge_group(company, session_id), "session.challenge", shapes.challenge(row)))
 
 
 def forget_challenge(session_id: str) -> bool:

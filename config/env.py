@@ -54,6 +54,8 @@ class Env(BaseSettings):
     warm_hosts: int = Field(default=1, ge=0, le=4)
     #: Socket.IO's events come under their hyphenated names too (docs/api.md).
     socketio_aliases: bool = False
+    #: How many days the event log goes back. More than the days that webhooks are tried for.
+    event_days: int = Field(default=30, ge=4, le=3650)
     #: Where sealed copies of device stores go; empty means `backups` in the state folder, which is the same disk.
     backup_dir: Path | None = None
     #: Seals those copies; empty means that `secret_key` does.

@@ -118,6 +118,9 @@ CHANNEL_LAYERS = {
     }
 }
 
+#: How many days the event log goes back.
+EVENT_DAYS = env.event_days
+
 #: Whether Socket.IO's events also come under the hyphenated names of the older system's first documentation.
 SOCKETIO_ALIASES = env.socketio_aliases
 

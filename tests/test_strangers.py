@@ -225,6 +225,7 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/send": {"POST": Call(TEXT)},
     "api/whatsapp/sessions/cleanup": {"POST": Call(statuses=ADMINS)},
     "api/whatsapp/stats": {"GET": Call(statuses=OWN)},
+    "api/whatsapp/events": {"GET": Call(statuses=OWN)},
     f"{_S}/start": {"POST": Call()},
     f"{_S}/pause": {"POST": Call()},
     f"{_S}/unlink": {"POST": Call()},
@@ -716,7 +717,7 @@ ASKED: Final[dict[str, tuple[str, ...]]] = {
     "whatsapp:get_session_status": ("sessionId",),
     "whatsapp:mark_chat_as_read": ("sessionId", "chatId"),
 }
-HARMLESS: Final = {"whatsapp:leave_session"}
+HARMLESS: Final = {"whatsapp:leave_session", "whatsapp:get_events"}
 REFUSED: Final = {404: "session_not_found", 403: "session_denied"}
 
 

@@ -17,21 +17,26 @@ from django.utils.translation import gettext
 from accounts.callers import Caller
 from accounts.pages import caller_of_log_in
 from accounts.tokens import caller_for_token, expiry_of
+from tenants.context import arun_in
 from wharf.errors import NotAuthenticated, WharfError
 from wharf.meanings import body, meaning
 from whatsapp import qr, shapes
 from whatsapp.listening import Listener, language_of
+from whatsapp.services import feed
 
 log = logging.getLogger("whatsapp.live")
 
 AUTH_SECONDS: Final = 10.0
 MAX_MESSAGE: Final = 16_384
+REPLAYED_AT_ONCE: Final = 500
 
 
 class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
     _listener: Listener
     _token = ""
     _clock: "asyncio.Task[None] | None" = None
+    #: The cursor up to which a replay has told everything.
+    _replayed = 0
 
     # -- joining -------------------------------------------------------------------------------------------------
     async def connect(self) -> None:
@@ -103,6 +108,8 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
             await self._say("pong")
         elif kind == "snapshot" and self._listener.caller is not None:
             await self._resync()
+        elif kind == "resume" and self._listener.caller is not None and _is_cursor(content.get("after")):
+            await self._replay(self._listener.caller, int(content["after"]))
         else:
             await self._say("error", success=False, code="bad_message", message=self._bad_message())
 
@@ -110,18 +117,37 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         with translation.override(self._language()):
             return gettext("This message cannot be understood")
 
+    async def _replay(self, caller: Caller, after: int) -> None:
+        """All that was logged after the cursor, as if it came now; then what comes goes on from there."""
+        try:
+            while True:
+                found = await arun_in(caller.company, feed.read, by=caller.actor, after=after, limit=REPLAYED_AT_ONCE)
+                for row in found.events:
+                    place = {"id": row.id, "cursor": str(row.position), "seq": row.seq}
+                    await self._tell(row.kind, row.data, place)
+                after = self._replayed = found.next
+                if not found.has_more:
+                    break
+        except WharfError as error:
+            await self._say("error", **self._translated(error))
+            return
+        await self._say("resumed", next=str(after))
+
     # -- out -------------------------------------------------------------------------------------------------------
     async def live_event(self, event: dict[str, Any]) -> None:
-        """What came through a group."""
-        kind, payload = event["kind"], event["payload"]
-        if kind in ("access.changed", "session.created"):
+        """What came through a group; not what a replay has just told."""
+        if event["kind"] in ("access.changed", "session.created"):
             await self._join()
-        elif kind == "session.changed":
-            await self._say(kind, session=self._in_words(payload), event=event["event"])
+        elif event["event"] is None or int(event["event"]["cursor"]) > self._replayed:
+            await self._tell(event["kind"], event["payload"], event["event"])
+
+    async def _tell(self, kind: str, payload: Any, event: dict[str, Any] | None) -> None:
+        if kind in ("session.created", "session.changed"):
+            await self._say(kind, session=self._in_words(payload), event=event)
         elif kind == "session.challenge":
             await self._say(kind, challenge=_with_picture(payload))
         else:
-            await self._say(kind, **payload, event=event["event"])
+            await self._say(kind, **payload, event=event)
 
     async def _say(self, kind: str, **content: Any) -> None:
         await self.send_json({"type": kind, **content})
@@ -142,3 +168,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
 def _with_picture(challenge: shapes.Shape) -> shapes.Shape:
     """The QR code as a picture beside its text."""
     return challenge | {"qrCode": qr.png_data_url(challenge["qr"]) if challenge["qr"] else ""}
+
+
+def _is_cursor(value: object) -> bool:
+    return isinstance(value, str) and value.isdecimal() and len(value) <= 18

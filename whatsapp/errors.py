@@ -249,3 +249,17 @@ class WorkerStateUnknown(WharfError):
 class NoWorker(WharfError):
     code, kind = "no_worker", Kind.UNAVAILABLE
     text = sentence("No worker is running, so no phone can be linked; start one with `runsessions`")
+
+
+class CursorTooOld(WharfError):
+    """Start again from `oldest`, and look at the rows for what happened before."""
+
+    code, kind, told = "cursor_too_old", Kind.GONE, ("oldest",)
+    text = sentence("Events after this cursor are not kept any more; the oldest cursor is %(oldest)s")
+
+
+class CursorAhead(WharfError):
+    """A cursor of another company, or from before the database was restored."""
+
+    code, kind, told = "cursor_ahead", Kind.INVALID, ("last",)
+    text = sentence("There is no such cursor yet; the last one is %(last)s")

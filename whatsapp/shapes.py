@@ -11,7 +11,8 @@ from fleet.reasons import SENTENCES, Reason
 from fleet.states import State
 from wharf.moments import moment
 from whatsapp import qr
-from whatsapp.models import Account, Chat, Contact, ManagerAccess, Message, Reaction, Session, Transition
+from whatsapp.catalogue import SCHEMA_VERSION
+from whatsapp.models import Account, Chat, Contact, Event, ManagerAccess, Message, Reaction, Session, Transition
 
 Shape = dict[str, Any]
 
@@ -92,6 +93,24 @@ def challenge(row: Session) -> Shape:
 
 def account(row: Account) -> Shape:
     return {"id": row.id, "phone": row.phone_number, "name": row.push_name}
+
+
+def event(row: Event, company_id: str) -> Shape:
+    """One entry of the log, as every surface tells it (docs/events.md)."""
+    return {
+        "id": row.id,
+        "type": row.kind,
+        "schemaVersion": SCHEMA_VERSION,
+        "companyId": company_id,
+        "sessionId": row.session_id or None,
+        "seq": row.seq,
+        "cursor": str(row.position),
+        "accountId": row.account_id or None,
+        "chatId": row.chat_id or None,
+        "happenedAt": moment(row.happened_at),
+        "recordedAt": moment(row.recorded_at),
+        "data": row.data,
+    }
 
 
 def party(row: Contact) -> Shape:

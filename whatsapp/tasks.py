@@ -3,15 +3,24 @@
 from datetime import timedelta
 from typing import Final
 
+from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from tenants.context import run_in
 from tenants.models import Company
 from whatsapp.models import EarlyReceipt
+from whatsapp.services import feed
 
 #: A receipt whose message has not turned up by now is for one that we shall never hear of.
 EARLY_RECEIPTS_KEPT: Final = timedelta(days=2)
+
+
+@app.periodic(cron="53 3 * * *")
+@app.task(queueing_lock="forget_events")
+def forget_events(timestamp: int) -> None:
+    for company in Company.objects.all():
+        run_in(company, feed.forget, days=settings.EVENT_DAYS)
 
 
 @app.periodic(cron="41 3 * * *")

@@ -154,10 +154,14 @@ def test_the_status_has_the_older_systems_keys(connect: Connect, scene: Scene, a
     assert (data["isConnected"], data["qrCode"]) == (True, None)
 
 
+#: Those that are refused for a session that is not one's own.
+OF_A_SESSION = set(CALLS) - {"whatsapp:leave_session", "whatsapp:get_events"}
+
+
 # -- refusals --------------------------------------------------------------------------------------------------------
 def test_a_manager_without_access_has_none(connect: Connect, scene: Scene, acme_manager: Person) -> None:
     client = connect(acme_manager)
-    for call in sorted(set(CALLS) - {"whatsapp:leave_session"}):
+    for call in sorted(OF_A_SESSION):
         answer = client.calls(call, {**scene.of_chat(), "message": "Hello"})
         assert (answer["success"], answer["message"]) == (False, "У вас нет доступа к этой WhatsApp сессии"), call
 
@@ -183,7 +187,7 @@ def test_each_right_that_lacks_is_named(connect: Connect, scene: Scene, acme_man
 
 def test_other_companies_ids_are_unknown(connect: Connect, scene: Scene, globex_admin: Person) -> None:
     client = connect(globex_admin)
-    for call in sorted(set(CALLS) - {"whatsapp:leave_session"}):
+    for call in sorted(OF_A_SESSION):
         answer = client.calls(call, {**scene.of_chat(), "message": "Hello"})
         assert (answer["success"], answer["message"]) == (False, "WhatsApp сессия не найдена"), call
 
@@ -220,13 +224,25 @@ def test_rubbish_is_answered_and_harms_nobody(
     connect: Connect, scene: Scene, acme_admin: Person, version: int, rubbish: tuple[object, ...]
 ) -> None:
     client = connect(acme_admin, version=version)
-    for call in sorted(set(CALLS) - {"whatsapp:leave_session"}):
+    for call in sorted(OF_A_SESSION):
         answer = client.calls(call, *rubbish)
         assert answer["success"] is False, call
         assert answer["message"], call
         assert answer["code"] in ("invalid", "session_not_found"), call
 
     assert client.calls("whatsapp:get_session_status", scene.of_session)["success"] is True
+
+
+def test_what_was_missed_can_be_asked_for(connect: Connect, scene: Scene, acme_admin: Person) -> None:
+    client = connect(acme_admin)
+    cursor = client.calls("whatsapp:get_events", {"after": "now"})["data"]["next"]
+    scene.tell(text("While you were away"))
+
+    data = client.calls("whatsapp:get_events", {"after": cursor})["data"]
+
+    assert [event["data"]["message"]["body"] for event in data["events"]] == ["While you were away"]
+    assert client.calls("whatsapp:get_events", {"after": data["next"]})["data"]["events"] == []
+    assert client.calls("whatsapp:get_events", {"after": "yesterday"})["code"] == "invalid"
 
 
 @GENERATIONS

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from accounts.permissions import SYSTEM
 from tenants.context import run_in
 from tenants.models import Company
-from tests.whatsapp.desk import Desk, acknowledged, receipt, text
+from tests.whatsapp.desk import SHOP, Desk, acknowledged, receipt, text
 from whatsapp.catalogue import KINDS
 from whatsapp.engine.port import ChallengeIssued, ConnectionLost
 from whatsapp.models import Event, Message
@@ -41,7 +41,7 @@ def test_a_message_is_one_event_with_everybody_in_it(desk: Desk) -> None:
         "lid": "99000000000001",
         "name": "Bob",
     }
-    assert event.data["account"]["phone"] == desk.session.account.phone_number
+    assert event.data["account"]["phone"] == SHOP
 
 
 def test_what_is_told_again_is_logged_once(desk: Desk) -> None:

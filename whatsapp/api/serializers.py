@@ -2,14 +2,21 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from fleet.models import Network
 from fleet.states import State, Wanted
+from whatsapp.catalogue import KINDS
 from whatsapp.models import MessageStatus
 from whatsapp.services.chats import MAX_LIMIT
+from whatsapp.services.feed import MAX_EVENTS
 
 Input = serializers.Serializer[Any]
+Data = dict[str, Any]
+
+#: How long a request may wait for events, in seconds.
+MAX_WAIT = 30
 
 
 # -- in ------------------------------------------------------------------------------------------------------------
@@ -24,6 +31,28 @@ class SessionChange(Input):
 
 class PairingRequest(Input):
     phoneNumber = serializers.CharField(max_length=40, allow_blank=True, required=False, default="")
+
+
+class EventQuery(Input):
+    after = serializers.RegexField(
+        r"^([0-9]{1,18}|now)$", required=False, allow_blank=True, default="",
+        help_text="A cursor: what came after it. `now`: only what comes from here on. Empty: from the oldest kept.",
+    )  # fmt: skip
+    types = serializers.CharField(
+        required=False, allow_blank=True, default="", max_length=400, help_text="Only these, separated by commas."
+    )
+    session = serializers.CharField(required=False, allow_blank=True, default="", max_length=32)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_EVENTS, required=False, default=100)
+    wait = serializers.FloatField(
+        min_value=0, max_value=MAX_WAIT, required=False, default=0,
+        help_text="Seconds to wait for something to happen when nothing has yet.",
+    )  # fmt: skip
+
+    def validate_types(self, value: str) -> list[str]:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        if unknown := sorted(set(names) - KINDS.keys()):
+            raise serializers.ValidationError(_("There are no such types: %(names)s") % {"names": ", ".join(unknown)})
+        return names
 
 
 class OutgoingText(Input):
@@ -358,3 +387,26 @@ class StatsShape(Input):
     sessions = SessionTotals()
     chats = Total()
     messages = MessageTotals()
+
+
+class EventShape(Input):
+    id = serializers.CharField()
+    type = serializers.ChoiceField(sorted(KINDS))
+    schemaVersion = serializers.IntegerField()
+    companyId = serializers.CharField()
+    sessionId = serializers.CharField(allow_null=True)
+    seq = serializers.IntegerField(allow_null=True)
+    cursor = serializers.CharField()
+    accountId = serializers.CharField(allow_null=True)
+    chatId = serializers.CharField(allow_null=True)
+    happenedAt = serializers.DateTimeField()
+    recordedAt = serializers.DateTimeField()
+    # Declared fields are no attributes of the class in the end, so `Serializer.data` stays what it is.
+    data = serializers.DictField()  # type: ignore[assignment]
+
+
+class EventsShape(Input):
+    events = EventShape(many=True)
+    next = serializers.CharField()
+    hasMore = serializers.BooleanField()
+    keptDays = serializers.IntegerField()

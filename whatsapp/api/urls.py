@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from whatsapp.api import addresses, chats, lines, sessions, stats
+from whatsapp.api import addresses, chats, events, lines, sessions, stats
 
 urlpatterns = [
     path("websocket/test-config", addresses.TestConfigView.as_view()),
     path("websocket/config", addresses.ConfigView.as_view()),
     path("sessions", sessions.SessionsView.as_view()),
     path("sessions/cleanup", sessions.CleanupView.as_view()),
+    path("events", events.EventsView.as_view()),
     path("stats", stats.StatsView.as_view()),
     path("sessions/<str:session_id>", sessions.SessionView.as_view()),
     path("sessions/<str:session_id>/start", sessions.StartView.as_view()),

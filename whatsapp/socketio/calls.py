@@ -1,4 +1,5 @@
-"""The seven calls that are acknowledged (seed contract 2.3): what each takes, does and answers, over the services.
+"""The calls that are acknowledged: the seven of seed contract 2.3, and the event log. What each takes, does and
+answers, over the services.
 
 Every one is authorised anew: the caller is looked up for each call, and each service finds rows only with the right to.
 """
@@ -19,6 +20,7 @@ from wharf.errors import Kind, PermissionDenied, WharfError, sentence
 from whatsapp import shapes
 from whatsapp.api import serializers as s
 from whatsapp.api.chats import MARKED, NOTHING_UNREAD, SENT
+from whatsapp.api.events import in_log, look_up
 from whatsapp.errors import ReadingDenied, SendingDenied
 from whatsapp.listening import language_of
 from whatsapp.models import Session
@@ -72,6 +74,10 @@ class MessageList(OfChat, s.PageQuery):
     pass
 
 
+class EventList(s.EventQuery):
+    pass
+
+
 class Text(OfChat, s.OutgoingText):
     pass
 
@@ -117,6 +123,11 @@ def get_messages(caller: Caller, data: Answer) -> Answer:
     listed = [shapes.message(row, session.pk, company_id, own, reactions.get(row.pk, [])) for row in rows]
     shown = shapes.chat(chat, session.pk, company_id)
     return _done({"chat": shown, "messages": listed, "pagination": page.shape})
+
+
+def get_events(caller: Caller, data: Answer) -> Answer:
+    """What was missed (docs/events.md); it does not wait, for what happens is told anyway."""
+    return _done(in_log(look_up(caller.actor, data), caller.company.pk))
 
 
 def send_message(caller: Caller, data: Answer) -> Answer:
@@ -197,6 +208,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "whatsapp:get_session_status": Call(
         OfSession, get_session_status, sentence("Error getting the status of the session")
     ),
+    "whatsapp:get_events": Call(EventList, get_events, sentence("Error getting the events")),
     "whatsapp:mark_chat_as_read": Call(OfChat, mark_chat_as_read, sentence("Error marking the messages as read")),
 }
 
@@ -225,7 +237,7 @@ def _answered(call: Call, payload: object, caller: Caller) -> Outcome:
     asked = call.input(data=payload if isinstance(payload, dict) else {})
     asked.is_valid(raise_exception=True)
     data = asked.validated_data
-    return Outcome(run_in(caller.company, call.run, caller, data), data["sessionId"])
+    return Outcome(run_in(caller.company, call.run, caller, data), data.get("sessionId", ""))
 
 
 def failed(error: Exception, language: str, broken: str = "") -> Answer:

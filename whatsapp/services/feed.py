@@ -1,0 +1,119 @@
+"""Reading the event log: what somebody may hear of, from where they stopped, in order.
+
+A cursor is a position in the company's log. What was committed is there to its last number, so who has read up to a
+cursor has missed nothing before it.
+"""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.db import connection
+from django.db.models import Min, Q
+from django.utils import timezone
+
+from accounts.permissions import Actor, Permission
+from whatsapp.catalogue import KINDS, Audience
+from whatsapp.errors import CursorAhead, CursorTooOld
+from whatsapp.models import Event, EventCounter
+from whatsapp.services.access import permissions_by_session
+
+MAX_EVENTS: Final = 1000
+#: Between two looks of somebody who waits: one row by its key.
+LOOK_SECONDS: Final = 0.2
+#: Deleted in one statement.
+_AT_ONCE: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of the log is asked for; empty means all. `session_id` is one's own word: rights are looked up anyway."""
+
+    kinds: Collection[str] = ()
+    session_id: str = ""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Events in order, the cursor for the next call, and whether there are more at once."""
+
+    events: list[Event]
+    next: int
+    has_more: bool
+
+
+def top() -> int:
+    """The last position that was given and committed."""
+    return EventCounter.objects.filter(key="").values_list("value", flat=True).first() or 0
+
+
+def floor() -> int:
+    """The cursor before the oldest event that is kept."""
+    oldest: int | None = Event.objects.aggregate(oldest=Min("position"))["oldest"]
+    return oldest - 1 if oldest is not None else top()
+
+
+def read(*, by: Actor, after: int | None = None, wanted: Wanted = Wanted(), limit: int = 100) -> Stretch:
+    """What `by` may hear of after the cursor; from the oldest that is kept without one.
+
+    Raises CursorTooOld when events after it are not kept any more, CursorAhead when there was no such position yet.
+    """
+    last = top()
+    after = floor() if after is None else _checked(after, last)
+    rows = Event.objects.filter(_allowed(by), position__gt=after, position__lte=last)
+    if wanted.kinds:
+        rows = rows.filter(kind__in=wanted.kinds)
+    if wanted.session_id:
+        rows = rows.filter(session_id=wanted.session_id)
+    events = list(rows.order_by("position")[: min(limit, MAX_EVENTS)])
+    is_full = len(events) == min(limit, MAX_EVENTS)
+    return Stretch(events, events[-1].position if is_full else last, is_full and events[-1].position < last)
+
+
+def _checked(after: int, last: int) -> int:
+    if after > last:
+        raise CursorAhead(last=last)
+    if after < (oldest := floor()):
+        raise CursorTooOld(oldest=oldest)
+    return after
+
+
+def wait_for_news(after: int, *, seconds: float) -> None:
+    """Until something was committed after `after`; holds no database connection meanwhile."""
+    end = time.monotonic() + seconds
+    while top() <= after and time.monotonic() < end:
+        if not connection.in_atomic_block:
+            connection.close()
+        time.sleep(LOOK_SECONDS)
+
+
+def _allowed(by: Actor) -> Q:
+    permissions = permissions_by_session(by)
+    readable = [session_id for session_id, held in permissions.items() if Permission.CHAT_READ in held]
+    # Whoever sees all sees also what was archived since.
+    sessions = Q() if Permission.SESSION_VIEW in by.permissions else Q(session_id__in=list(permissions))
+    chats = Q() if Permission.CHAT_READ in by.permissions else Q(session_id__in=readable)
+    people = Q() if Permission.ACCESS_GRANT in by.permissions else Q(user_id=by.user_id or "-")
+    allowed = Q(kind__in=_of(Audience.SESSION)) & sessions | Q(kind__in=_of(Audience.CHATS)) & chats
+    allowed |= Q(kind__in=_of(Audience.PERSON)) & people
+    if Permission.SESSION_VIEW in by.permissions:
+        allowed |= Q(kind__in=_of(Audience.ADMINS))
+    return allowed
+
+
+def _of(audience: Audience) -> list[str]:
+    return [kind.name for kind in KINDS.values() if kind.audience == audience]
+
+
+def forget(*, days: int) -> int:
+    """Delete what is older than `days`, oldest first; how many. What is kept stays without gaps."""
+    cutoff, gone = timezone.now() - timedelta(days=days), 0
+    while True:
+        oldest = list(Event.objects.order_by("position").values_list("position", "recorded_at")[:_AT_ONCE])
+        old = [position for position, recorded_at in oldest if recorded_at < cutoff]
+        if old:
+            gone += Event.objects.filter(position__lte=old[-1]).delete()[0]
+        if len(old) < _AT_ONCE:
+            return gone

@@ -31,10 +31,10 @@ from tenants.models import Company
 from tests.people import Person, client_for, make_person
 from tests.socketio.raw import Raw
 from tests.sockets import Socket
-from tests.whatsapp.desk import Desk, text
-from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost
+from tests.whatsapp.desk import NOON, Desk, text
+from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost, ReactionReceived
 from whatsapp.engine.port import Person as Party
-from whatsapp.models import Chat, ManagerAccess, Message, Session, Transition
+from whatsapp.models import Chat, ManagerAccess, Message, Reaction, Session, Transition
 from whatsapp.routing import websocket_urlpatterns
 from whatsapp.services import access, sessions
 from whatsapp.socketio.calls import CALLS
@@ -95,7 +95,7 @@ def _neighbours(acme: Company, manager: Person) -> str:
 
 def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[str, str]]:
     desk = Desk.open(acme, number=NUMBER, name="Acmesfrontdesk", profile="Acmesprofile")
-    desk.tell(text("Acmesquestion", peer=BOB))
+    desk.tell(text("Acmesquestion", peer=BOB), reaction("👍"))
     # As if somebody had just looked at the code again.
     Session.objects.update(qr="2@acmescode", qr_expires_at="2999-01-01T00:00Z")
     sharing = {"company": acme, "session_id": desk.session_id, "by": SYSTEM}
@@ -111,8 +111,13 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
     }
 
 
+def reaction(emoji: str) -> ReactionReceived:
+    """The number's own, so that a stranger's would take its place."""
+    return ReactionReceived("IN-Acmesquestion", NOON + 1, True, "", BOB, Party(pn=NUMBER), emoji)
+
+
 def _rows() -> list[object]:
-    models = (Session, Chat, Message, ManagerAccess, Transition)
+    models = (Session, Chat, Message, Reaction, ManagerAccess, Transition)
     rows: list[object] = [list(model.objects.order_by("pk").values()) for model in models]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -191,6 +196,7 @@ class Call:
 NEVER: Final[Statuses] = {**dict.fromkeys(FOREIGN, 403), "globex admin": 404}
 MANAGER: Final = {"email": "new@globex.test", "firstName": "New", "lastName": "One", "password": "harbour-lights-8"}
 TEXT: Final = {"message": "Hello", "phone": "+4915551112233"}
+REACTION: Final = {"phone": f"+{BOB.pn}", "emoji": "🎉", "messageId": "{message_id}", "companyId": "{session_id}"}
 _S: Final = "api/whatsapp/sessions/<str:session_id>"
 
 API: Final[dict[str, dict[str, Call]]] = {
@@ -239,6 +245,8 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/managers/<str:manager_id>": {"DELETE": Call()},
     f"{_S}/messages": {"POST": Call(TEXT)},
     f"{_S}/messages/<str:message_id>": {"GET": Call()},
+    f"{_S}/messages/<str:message_id>/reaction": {"POST": Call({"emoji": "🎉"})},
+    "api/whatsapp/reaction": {"POST": Call(REACTION)},
     f"{_S}/chats": {"GET": Call()},
     f"{_S}/chats/<str:chat_id>": {"GET": Call(), "PATCH": Call({"chatName": "Stolen"})},
     f"{_S}/chats/<str:chat_id>/messages": {"GET": Call(), "POST": Call(TEXT)},
@@ -271,6 +279,7 @@ SMUGGLED: Final = {
     f"{_S}/managers": {"POST"},
     f"{_S}/managers/<str:manager_id>": {"DELETE"},
     f"{_S}/messages/<str:message_id>": {"GET"},
+    f"{_S}/messages/<str:message_id>/reaction": {"POST"},
     f"{_S}/chats/<str:chat_id>": {"GET", "PATCH"},
     f"{_S}/chats/<str:chat_id>/messages": {"GET", "POST"},
     f"{_S}/chats/<str:chat_id>/send": {"POST"},
@@ -304,6 +313,7 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_C}/send": {"POST": Call({"text": "Hello"})},
     f"{_C}/read": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
+    f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
 }
 
 #: Whoever asks gets the same; nothing of any company is in it.

@@ -11,7 +11,7 @@ from fleet.reasons import SENTENCES, Reason
 from fleet.states import State
 from wharf.moments import moment
 from whatsapp import qr
-from whatsapp.models import Chat, Contact, ManagerAccess, Message, Reaction, Session, Transition
+from whatsapp.models import Chat, Contact, ManagerAccess, Message, Reaction, ReactionStatus, Session, Transition
 
 Shape = dict[str, Any]
 
@@ -145,7 +145,19 @@ def message(
 def reaction(row: Reaction) -> Shape:
     """Needs the contact selected."""
     name = row.contact.label if row.contact else "Me"
-    return {"emoji": row.emoji, "fromMe": row.contact is None, "name": name, "at": moment(row.at)}
+    return {
+        "emoji": row.emoji,
+        "fromMe": row.contact is None,
+        "name": name,
+        "at": moment(row.at),
+        "status": row.status or None,
+        "errorCode": row.error_code or None,
+    }
+
+
+def reacted(row: Reaction) -> Shape:
+    """What was wished. One that is so without our doing is as good as sent."""
+    return {"emoji": row.emoji, "status": row.status or ReactionStatus.SENT.value}
 
 
 def _seed_jid(sender: Contact | None) -> str:

@@ -113,7 +113,10 @@ def test_the_api_shows_reactions_with_their_message(desk: Desk, api: ApiClients,
     listed = api(acme_admin).get(f"{here}/chats/{row.chat_id}/messages").json()["data"]["messages"]
     shown = api(acme_admin).get(f"{here}/messages/{row.pk}").json()["data"]
 
-    thumb = {"emoji": "👍", "fromMe": False, "name": "Bob", "at": "2026-01-01T12:00:01.000Z"}
+    thumb = {
+        "emoji": "👍", "fromMe": False, "name": "Bob", "at": "2026-01-01T12:00:01.000Z",
+        "status": None, "errorCode": None,
+    }  # fmt: skip
     assert [message["reactions"] for message in listed] == [[thumb], []]
     assert shown["reactions"] == [thumb]
 

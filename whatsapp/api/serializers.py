@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from fleet.models import Network
 from fleet.states import State, Wanted
-from whatsapp.models import MessageStatus
+from whatsapp.models import MessageStatus, ReactionStatus
 from whatsapp.services.chats import MAX_LIMIT
 
 Input = serializers.Serializer[Any]
@@ -32,6 +32,17 @@ class OutgoingText(Input):
 
 class TextToNumber(OutgoingText):
     phone = serializers.CharField(max_length=40, allow_blank=True, required=False, default="")
+
+
+class OutgoingReaction(Input):
+    emoji = serializers.CharField(allow_blank=True, max_length=32, help_text="One emoji; empty takes it back.")
+
+
+class LineReaction(Input):
+    phone = serializers.CharField(max_length=40)
+    emoji = serializers.CharField(max_length=32)
+    messageId = serializers.CharField(max_length=64, help_text="Ours, or WhatsApp's.")
+    companyId = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
 
 
 class Grant(Input):
@@ -220,6 +231,15 @@ class LineSent(Input):
     timestamp = serializers.DateTimeField()
 
 
+class LineReacted(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    phone = serializers.CharField()
+    messageId = serializers.CharField()
+    emoji = serializers.CharField()
+    status = serializers.CharField()
+
+
 class Paired(Input):
     success = serializers.BooleanField()
     companyId = serializers.CharField()
@@ -253,6 +273,15 @@ class ReactionShape(Input):
     fromMe = serializers.BooleanField()
     name = serializers.CharField()
     at = serializers.DateTimeField()
+    status = serializers.ChoiceField(ReactionStatus.choices, allow_null=True, help_text="Of those put here.")
+    errorCode = serializers.CharField(allow_null=True)
+
+
+class ReactedShape(Input):
+    id = serializers.CharField(help_text="The message's.")
+    chatId = serializers.CharField()
+    emoji = serializers.CharField()
+    status = serializers.ChoiceField(ReactionStatus.choices)
 
 
 class MessageShape(Input):

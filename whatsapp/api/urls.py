@@ -32,6 +32,8 @@ urlpatterns = [
     path("sessions/<str:session_id>/managers/<str:manager_id>", sessions.ManagerView.as_view()),
     path("sessions/<str:session_id>/messages", chats.SendToNumberView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
+    path("sessions/<str:session_id>/messages/<str:message_id>/reaction", chats.ReactionView.as_view()),
+    path("reaction", lines.ReactionView.as_view()),
     path("sessions/<str:session_id>/chats", chats.ChatsView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>", chats.ChatView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/messages", chats.MessagesView.as_view()),

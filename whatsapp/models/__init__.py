@@ -7,7 +7,7 @@ from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
 from whatsapp.models.imported import Imported
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
-from whatsapp.models.reaction import Reaction
+from whatsapp.models.reaction import Reaction, ReactionStatus
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
 
@@ -22,6 +22,7 @@ __all__ = [
     "Message",
     "MessageStatus",
     "Reaction",
+    "ReactionStatus",
     "Session",
     "Transition",
 ]

@@ -32,4 +32,5 @@ urlpatterns = [
     path(f"{_CHAT}/send", chats.send, name="send"),
     path(f"{_CHAT}/read", chats.read, name="read"),
     path(f"{_CHAT}/messages/<str:message_id>", chats.message, name="message"),
+    path(f"{_CHAT}/messages/<str:message_id>/reaction", chats.reaction, name="reaction"),
 ]

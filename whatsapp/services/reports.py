@@ -18,7 +18,7 @@ from fleet.states import Happening, State, Wanted
 from tenants.models import Company
 from whatsapp.engine import port
 from whatsapp.models import Account, Session
-from whatsapp.services import inbound, linking, outbound, transitions
+from whatsapp.services import inbound, linking, outbound, reacting, transitions
 
 #: Seconds until the next attempt, by how many have failed in a row; each with jitter, the last one for ever.
 BACKOFF: Final = (1.0, 3.0, 8.0, 20.0, 45.0, 90.0, 180.0, 300.0)
@@ -92,7 +92,9 @@ class _Batch:
             account = self._locked_account()
             # Messages need no more of the session than its id.
             together(self._company, Session(id=self._placement.pk, account=account), account, run)
-            self.stored.finished |= {e.message_id for e in run if isinstance(e, port.SendFinished)}
+            self.stored.finished |= {
+                e.reference for e in run if isinstance(e, port.SendFinished | port.ReactionFinished)
+            }
 
     def _locked_account(self) -> Account:
         if self._account is None:
@@ -184,6 +186,7 @@ _TOGETHER: Final[dict[type, Callable[..., None]]] = {
     port.ReactionReceived: inbound.record_reactions,
     port.ReceiptReceived: inbound.record_receipts,
     port.SendFinished: outbound.record_finished,
+    port.ReactionFinished: reacting.record_finished,
 }
 
 

@@ -333,6 +333,8 @@ class Worker:
                     owned.wait_at_most(FINISH_SECONDS)
                 case port.SendFinished(outcome=port.SendOutcome.NOT_SENT):
                     owned.came_back = True
+                case port.ReactionFinished(outcome=port.SendOutcome.NOT_SENT | port.SendOutcome.UNCONFIRMED):
+                    owned.came_back = True
                 case port.Alive(ok=True) if owned.is_connected:
                     self._alive.add(owned.session_id)
                 case port.Alive(ok=False):
@@ -435,7 +437,7 @@ class Worker:
         room = IN_FLIGHT - len(owned.in_flight)
         orders = await self._write(owned, owning.take_queued, limit=room) or []
         owned.has_more = len(orders) == room
-        owned.in_flight |= {order.message_id for order in orders}
+        owned.in_flight |= {order.reference for order in orders}
         for order in orders:
             await run.host.command(owned.session_id, order)
 

@@ -32,11 +32,11 @@ from tests.people import Person, client_for, make_person
 from tests.socketio.raw import Raw
 from tests.sockets import Socket
 from tests.whatsapp.desk import NOON, Desk, text
-from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost, ReactionReceived
+from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost, ReactionReceived, TypingSeen
 from whatsapp.engine.port import Person as Party
 from whatsapp.models import Chat, ManagerAccess, Message, Reaction, Session, Transition
 from whatsapp.routing import websocket_urlpatterns
-from whatsapp.services import access, sessions
+from whatsapp.services import access, sessions, typing
 from whatsapp.socketio.calls import CALLS
 from whatsapp.socketio.server import SocketIO
 
@@ -252,6 +252,8 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/chats/<str:chat_id>/messages": {"GET": Call(), "POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/send": {"POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/read": {"POST": Call()},
+    f"{_S}/chats/<str:chat_id>/typing": {"POST": Call({"typing": True})},
+    f"{_S}/chats/<str:chat_id>/watching": {"POST": Call()},
     "api/whatsapp/websocket/config": {"GET": Call(statuses=OWN)},
 }
 _G: Final = "webhook/whatsapp/baileys"
@@ -284,6 +286,8 @@ SMUGGLED: Final = {
     f"{_S}/chats/<str:chat_id>/messages": {"GET", "POST"},
     f"{_S}/chats/<str:chat_id>/send": {"POST"},
     f"{_S}/chats/<str:chat_id>/read": {"POST"},
+    f"{_S}/chats/<str:chat_id>/typing": {"POST"},
+    f"{_S}/chats/<str:chat_id>/watching": {"POST"},
 }
 
 _P: Final = "sessions/<str:session_id>"
@@ -312,6 +316,8 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     _C: {"GET": Call()},
     f"{_C}/send": {"POST": Call({"text": "Hello"})},
     f"{_C}/read": {"POST": Call()},
+    f"{_C}/typing": {"POST": Call({"typing": "true"})},
+    f"{_C}/watching": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
     f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
 }
@@ -610,6 +616,8 @@ def stir(scene: Scene) -> None:
     """Everything happens at acme that anybody there would hear of."""
     scene.desk.tell(text("Acmesquestion again", peer=BOB), ConnectionLost(), ChallengeIssued("qr", "2@acmescode", 60))
     scene.desk.tell(Connected(f"{NUMBER}:1@s.whatsapp.net"))
+    scene.desk.tell(reaction("🎉"), reaction("👍"))
+    typing.tell(company=scene.acme, session_id=scene.desk.session_id, events=[TypingSeen("", BOB, BOB, True)])
     scene.desk.queue("Acmesquestion answered", phone=BOB.pn)
     for name in ("Acmesfrontdesk 2", "Acmesfrontdesk"):
         sessions.rename(company=scene.acme, session_id=scene.desk.session_id, name=name, by=SYSTEM)
@@ -645,7 +653,8 @@ async def test_the_same_noise_is_heard_by_whoever_may(noisy_scene: Scene) -> Non
     heard = str(await socket.receive())
     await arun_in(noisy_scene.acme, stir, noisy_scene)
 
-    while [secret for secret in SECRETS if secret not in heard]:
+    wanted = (*SECRETS, "message.reaction", "chat.typing")
+    while [secret for secret in wanted if secret not in heard]:
         heard += str(await socket.receive())
     await socket.disconnect()
 
@@ -724,14 +733,16 @@ ASKED: Final[dict[str, tuple[str, ...]]] = {
     "whatsapp:get_messages": ("sessionId", "chatId"),
     "whatsapp:send_message": ("sessionId", "chatId"),
     "whatsapp:get_session_status": ("sessionId",),
+    "typing-status": ("sessionId", "chatId"),
     "whatsapp:mark_chat_as_read": ("sessionId", "chatId"),
 }
 HARMLESS: Final = {"whatsapp:leave_session"}
 REFUSED: Final = {404: "session_not_found", 403: "session_denied"}
 
 
-def payload(ids: dict[str, str], chat_id: str = "") -> dict[str, str]:
-    return {"sessionId": ids["session_id"], "chatId": chat_id or ids["chat_id"], "message": "Hello"}
+def payload(ids: dict[str, str], chat_id: str = "") -> dict[str, object]:
+    chat_id = chat_id or ids["chat_id"]
+    return {"sessionId": ids["session_id"], "chatId": chat_id, "message": "Hello", "isTyping": True}
 
 
 def test_every_event_of_socket_io_is_known_here() -> None:
@@ -791,6 +802,7 @@ async def test_the_same_noise_is_heard_over_socket_io_by_whoever_may(noisy_scene
         await arun_in(noisy_scene.acme, stir, noisy_scene)
         for event in ("whatsapp:new_message", "whatsapp:qr", "whatsapp:ready", "whatsapp:session_status"):
             heard += str(await raw.hears(event))
+        assert BOB.pn in (await raw.hears("typing-status"))["participantId"]
     # A QR code comes as a picture, and people are known by their number where that is known.
     assert [secret for secret in SECRETS if secret not in heard] == ["2@acmescode"]
 

@@ -126,7 +126,7 @@ def message(
         "companyId": company_id,
         "messageId": row.wa_id,
         "fromMe": row.from_me,
-        "fromNumber": own_number if row.from_me else _seed_jid(row.sender),
+        "fromNumber": own_number if row.from_me else seed_jid(row.sender),
         "fromName": _writer(row),
         "body": row.body,
         "messageType": row.kind,
@@ -160,7 +160,8 @@ def reacted(row: Reaction) -> Shape:
     return {"emoji": row.emoji, "status": row.status or ReactionStatus.SENT.value}
 
 
-def _seed_jid(sender: Contact | None) -> str:
+def seed_jid(sender: Contact | None) -> str:
+    """As the older systems wrote addresses."""
     return sender.jid.replace("@s.whatsapp.net", "@c.us") if sender else ""
 
 

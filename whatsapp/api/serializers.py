@@ -38,6 +38,10 @@ class OutgoingReaction(Input):
     emoji = serializers.CharField(allow_blank=True, max_length=32, help_text="One emoji; empty takes it back.")
 
 
+class Typing(Input):
+    typing = serializers.BooleanField()
+
+
 class LineReaction(Input):
     phone = serializers.CharField(max_length=40)
     emoji = serializers.CharField(max_length=32)

@@ -39,4 +39,6 @@ urlpatterns = [
     path("sessions/<str:session_id>/chats/<str:chat_id>/messages", chats.MessagesView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/send", chats.SendView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/read", chats.ReadView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>/typing", chats.TypingView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>/watching", chats.WatchingView.as_view()),
 ]

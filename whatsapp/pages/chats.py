@@ -20,7 +20,7 @@ from whatsapp.models import Message, MessageStatus, Reaction, ReactionStatus
 from whatsapp.pages.base import do, number, page, show, wants_json
 from whatsapp.pages.cards import card_of
 from whatsapp.pages.words import instead_of_text, mark_of, problem_of
-from whatsapp.services import access, chats, outbound, reacting
+from whatsapp.services import access, chats, outbound, reacting, typing
 from whatsapp.services.chats import ChatFilter
 from whatsapp.services.reactions import reactions_to
 
@@ -276,5 +276,29 @@ def read(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
     return do(
         request,
         lambda: chats.mark_read(company=caller.company, session_id=session_id, chat_id=chat_id, by=caller.actor),
+        to=reverse("chat", args=[session_id, chat_id]),
+    )
+
+
+@require_POST
+@page
+def types(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
+    """A script says that its reader writes, or has stopped."""
+    by, is_typing = request.caller.actor, request.POST.get("typing") == "true"
+    return do(
+        request,
+        lambda: typing.show(session_id=session_id, chat_id=chat_id, is_typing=is_typing, by=by),
+        to=reverse("chat", args=[session_id, chat_id]),
+    )
+
+
+@require_POST
+@page
+def watches(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
+    """A script says that its reader is looking."""
+    by = request.caller.actor
+    return do(
+        request,
+        lambda: typing.look(session_id=session_id, chat_id=chat_id, by=by),
         to=reverse("chat", args=[session_id, chat_id]),
     )

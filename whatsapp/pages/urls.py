@@ -31,6 +31,8 @@ urlpatterns = [
     path(_CHAT, chats.conversation, name="chat"),
     path(f"{_CHAT}/send", chats.send, name="send"),
     path(f"{_CHAT}/read", chats.read, name="read"),
+    path(f"{_CHAT}/typing", chats.types, name="typing"),
+    path(f"{_CHAT}/watching", chats.watches, name="watching"),
     path(f"{_CHAT}/messages/<str:message_id>", chats.message, name="message"),
     path(f"{_CHAT}/messages/<str:message_id>/reaction", chats.reaction, name="reaction"),
 ]

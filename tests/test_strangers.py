@@ -305,6 +305,7 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_P}/unlink": {"GET": Call(), "POST": Call()},
     f"{_P}/archive": {"GET": Call(), "POST": Call()},
     f"{_P}/rename": {"GET": Call(), "POST": Call({"name": "Stolen"})},
+    f"{_P}/ignored": {"POST": Call({"ignores_groups": "on"})},
     f"{_P}/access": {"POST": Call({"manager": "{manager_id}", "managerId": "{manager_id}", "can_read": "on"})},
     f"{_P}/access/<str:manager_id>/revoke": {"POST": Call()},
     f"{_P}/link": {"GET": Call()},

@@ -26,6 +26,7 @@ def session(row: Session) -> Shape:
         "name": row.name,
         "label": row.label,
         "network": row.network,
+        "ignoresGroups": row.ignores_groups,
         "phoneNumber": row.account.phone_number if row.account else "pending",
         "displayName": row.account.push_name or "Unknown" if row.account else None,
         "isActive": row.archived_at is None,

@@ -50,6 +50,8 @@ class Desk:
         """A session of `number` that has just connected."""
         desk = cls.unlinked(company, name)
         desk.tell(Connected(f"{number}:1@s.whatsapp.net", lid=SHOP_LID, push_name=profile))
+        # Most tests of groups are about what is kept of them.
+        Session.objects.filter(pk=desk.session_id).update(ignores_groups=False)
         return desk
 
     @classmethod

@@ -19,7 +19,13 @@ class NewSession(Input):
 
 
 class SessionChange(Input):
-    name = serializers.CharField(allow_blank=True, max_length=80)
+    name = serializers.CharField(allow_blank=True, max_length=80, required=False)
+    ignoresGroups = serializers.BooleanField(required=False, help_text="What is said in groups is not kept.")
+
+    def validate(self, attrs: Any) -> Any:
+        if not attrs:
+            raise serializers.ValidationError({"name": [self.fields["name"].error_messages["required"]]})
+        return attrs
 
 
 class PairingRequest(Input):
@@ -94,6 +100,7 @@ class SessionShape(Input):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # DRF's fields have a label too
     network = serializers.ChoiceField(Network.choices)
+    ignoresGroups = serializers.BooleanField()
     phoneNumber = serializers.CharField(help_text="Digits; `pending` until a phone is linked.")
     displayName = serializers.CharField(allow_null=True)
     isActive = serializers.BooleanField()

@@ -229,6 +229,25 @@ def rename(request: PageRequest, session_id: str) -> HttpResponse:
     )
 
 
+@require_POST
+@page
+def ignored(request: PageRequest, session_id: str) -> HttpResponse:
+    """What is not kept of what is said."""
+    caller, here = request.caller, reverse("session", args=[session_id])
+    return do(
+        request,
+        lambda: sessions.change(
+            company=caller.company,
+            session_id=session_id,
+            by=caller.actor,
+            ignores_groups="ignores_groups" in request.POST,
+        ),
+        to=here,
+        done=sentence("Saved."),
+        back=here,
+    )
+
+
 # -- who may -----------------------------------------------------------------------------------------------------------
 @require_POST
 @page

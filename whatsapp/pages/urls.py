@@ -20,6 +20,7 @@ urlpatterns = [
     path(f"{_SESSION}/unlink", sessions.unlink, name="unlink"),
     path(f"{_SESSION}/archive", sessions.archive, name="archive"),
     path(f"{_SESSION}/rename", sessions.rename, name="rename"),
+    path(f"{_SESSION}/ignored", sessions.ignored, name="ignored"),
     path(f"{_SESSION}/access", sessions.grant, name="grant"),
     path(f"{_SESSION}/access/<str:manager_id>/revoke", sessions.revoke, name="revoke"),
     path(f"{_SESSION}/link", linking.link, name="link"),

@@ -20,6 +20,8 @@ from whatsapp.engine import port
 from whatsapp.models import Account, Session
 from whatsapp.services import inbound, linking, outbound, reacting, transitions
 
+#: What people say; a receipt is about what we have said.
+_SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.ReactionReceived)
 #: Seconds until the next attempt, by how many have failed in a row; each with jitter, the last one for ever.
 BACKOFF: Final = (1.0, 3.0, 8.0, 20.0, 45.0, 90.0, 180.0, 300.0)
 
@@ -76,11 +78,18 @@ class _Batch:
         return row
 
     def store(self, events: Sequence[port.EngineEvent]) -> None:
-        for kind, run in groupby(events, key=type):
+        for kind, run in groupby(self._heeded(events), key=type):
             self._store_run(kind, list(run))
         self.stored.state = State(self._placement.state)
         if _face(self._placement) != self._shown:
             transitions.tell(self._company, self._placement.pk)
+
+    def _heeded(self, events: Sequence[port.EngineEvent]) -> list[port.EngineEvent]:
+        """Without what people here do not want kept. Only what comes from groups costs the question."""
+        said_in_groups = [event for event in events if isinstance(event, _SAID) and event.group]
+        if said_in_groups and self._session.ignores_groups:
+            return [event for event in events if not (isinstance(event, _SAID) and event.group)]
+        return list(events)
 
     def _store_run(self, kind: type, run: list[port.EngineEvent]) -> None:
         """Messages, reactions, receipts and answers come in numbers and are stored in sets; the rest one by one."""

@@ -51,6 +51,8 @@ def tell(*, company: Company, session_id: str, events: Sequence[TypingSeen]) -> 
 
 def _chat(session: Session, event: TypingSeen) -> Chat | None:
     chats = Chat.objects.select_related("contact").filter(account=session.account_id)
+    if event.group and session.ignores_groups:
+        return None
     if event.group:
         return chats.filter(group_jid=event.group).first()
     contact = _contact(session, event.peer)

@@ -16,7 +16,7 @@ from tests.conftest import ApiClients
 from tests.pages.conftest import at_browser
 from tests.people import Person as Somebody
 from tests.waiting import eventually
-from tests.whatsapp.desk import BOB, GROUP, NOON, SHOP, Desk, acknowledged, text
+from tests.whatsapp.desk import BOB, EVE, GROUP, NOON, SHOP, Desk, acknowledged, text
 from tests.whatsapp.dock import Dock
 from tests.whatsapp.harbour import Harbour
 from whatsapp import live
@@ -239,8 +239,10 @@ def test_the_older_route_finds_the_message_by_phone_and_either_id(
             "success": True, "companyId": asked["companyId"], "phone": asked["phone"], "messageId": message_id,
             "emoji": "👍", "status": "queued",
         }  # fmt: skip
-    refused = client.post(path, {**asked, "messageId": "nobodys"}, format="json")
-    assert (refused.status_code, refused.json()["code"]) == (404, "message_not_found")
+    desk.tell(text("Of another chat", peer=EVE))
+    for unknown in ("nobodys", Message.objects.get(body="Of another chat").pk):
+        refused = client.post(path, {**asked, "messageId": unknown}, format="json")
+        assert (refused.status_code, refused.json()["code"]) == (404, "message_not_found")
     missing = client.post(path, {**asked, "messageId": ""}, format="json")
     assert (missing.status_code, missing.json()["errors"][0]["path"]) == (400, "messageId")
 

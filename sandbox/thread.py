@@ -26,7 +26,7 @@ from sandbox.protocol.node import Node
 from sandbox.protocol.protos import e2e
 from sandbox.server.media import find, image_message
 from sandbox.server.watch import Watch
-from sandbox.world import account, post, receipts
+from sandbox.world import account, post, reacting, receipts, typing
 from sandbox.world.faults import Faults
 from sandbox.world.group import Group
 from sandbox.world.group_post import send_to_group
@@ -164,6 +164,17 @@ class SandboxThread:
         if blob is None:
             raise LookupError("the blob was never uploaded")
         return media.unseal(blob, image.mediaKey, "Image")
+
+    def react(self, phone: Phone, message_id: str, emoji: str) -> str:
+        """On a message of one of the phone's conversations; an empty emoji takes back. Raises LookupError."""
+        message = phone.find(message_id)
+        if message is None:
+            raise LookupError(message_id)
+        return self.call(reacting.react, self.world, phone, message, emoji)
+
+    def type(self, phone: Phone, to: Phone | Group, is_typing: bool = True) -> None:
+        """Somebody has begun to write on the phone, or has stopped."""
+        self.call(typing.tell, self.world, phone, to, is_typing)
 
     def read(self, reader: Phone, ids: list[str], kind: str = "read") -> None:
         """Open messages that `reader` received."""

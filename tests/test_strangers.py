@@ -31,12 +31,12 @@ from tenants.models import Company
 from tests.people import Person, client_for, make_person
 from tests.socketio.raw import Raw
 from tests.sockets import Socket
-from tests.whatsapp.desk import Desk, text
-from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost
+from tests.whatsapp.desk import NOON, Desk, text
+from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost, ReactionReceived, TypingSeen
 from whatsapp.engine.port import Person as Party
-from whatsapp.models import Chat, ManagerAccess, Message, Session, Transition
+from whatsapp.models import Chat, ManagerAccess, Message, Reaction, Session, Transition
 from whatsapp.routing import websocket_urlpatterns
-from whatsapp.services import access, sessions
+from whatsapp.services import access, sessions, typing
 from whatsapp.socketio.calls import CALLS
 from whatsapp.socketio.server import SocketIO
 
@@ -95,7 +95,7 @@ def _neighbours(acme: Company, manager: Person) -> str:
 
 def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[str, str]]:
     desk = Desk.open(acme, number=NUMBER, name="Acmesfrontdesk", profile="Acmesprofile")
-    desk.tell(text("Acmesquestion", peer=BOB))
+    desk.tell(text("Acmesquestion", peer=BOB), reaction("👍"))
     # As if somebody had just looked at the code again.
     Session.objects.update(qr="2@acmescode", qr_expires_at="2999-01-01T00:00Z")
     sharing = {"company": acme, "session_id": desk.session_id, "by": SYSTEM}
@@ -111,8 +111,13 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
     }
 
 
+def reaction(emoji: str) -> ReactionReceived:
+    """The number's own, so that a stranger's would take its place."""
+    return ReactionReceived("IN-Acmesquestion", NOON + 1, True, "", BOB, Party(pn=NUMBER), emoji)
+
+
 def _rows() -> list[object]:
-    models = (Session, Chat, Message, ManagerAccess, Transition)
+    models = (Session, Chat, Message, Reaction, ManagerAccess, Transition)
     rows: list[object] = [list(model.objects.order_by("pk").values()) for model in models]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -191,6 +196,7 @@ class Call:
 NEVER: Final[Statuses] = {**dict.fromkeys(FOREIGN, 403), "globex admin": 404}
 MANAGER: Final = {"email": "new@globex.test", "firstName": "New", "lastName": "One", "password": "harbour-lights-8"}
 TEXT: Final = {"message": "Hello", "phone": "+4915551112233"}
+REACTION: Final = {"phone": f"+{BOB.pn}", "emoji": "🎉", "messageId": "{message_id}", "companyId": "{session_id}"}
 _S: Final = "api/whatsapp/sessions/<str:session_id>"
 
 API: Final[dict[str, dict[str, Call]]] = {
@@ -240,11 +246,15 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/managers/<str:manager_id>": {"DELETE": Call()},
     f"{_S}/messages": {"POST": Call(TEXT)},
     f"{_S}/messages/<str:message_id>": {"GET": Call()},
+    f"{_S}/messages/<str:message_id>/reaction": {"POST": Call({"emoji": "🎉"})},
+    "api/whatsapp/reaction": {"POST": Call(REACTION)},
     f"{_S}/chats": {"GET": Call()},
     f"{_S}/chats/<str:chat_id>": {"GET": Call(), "PATCH": Call({"chatName": "Stolen"})},
     f"{_S}/chats/<str:chat_id>/messages": {"GET": Call(), "POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/send": {"POST": Call(TEXT)},
     f"{_S}/chats/<str:chat_id>/read": {"POST": Call()},
+    f"{_S}/chats/<str:chat_id>/typing": {"POST": Call({"typing": True})},
+    f"{_S}/chats/<str:chat_id>/watching": {"POST": Call()},
     "api/whatsapp/websocket/config": {"GET": Call(statuses=OWN)},
 }
 _G: Final = "webhook/whatsapp/baileys"
@@ -272,10 +282,13 @@ SMUGGLED: Final = {
     f"{_S}/managers": {"POST"},
     f"{_S}/managers/<str:manager_id>": {"DELETE"},
     f"{_S}/messages/<str:message_id>": {"GET"},
+    f"{_S}/messages/<str:message_id>/reaction": {"POST"},
     f"{_S}/chats/<str:chat_id>": {"GET", "PATCH"},
     f"{_S}/chats/<str:chat_id>/messages": {"GET", "POST"},
     f"{_S}/chats/<str:chat_id>/send": {"POST"},
     f"{_S}/chats/<str:chat_id>/read": {"POST"},
+    f"{_S}/chats/<str:chat_id>/typing": {"POST"},
+    f"{_S}/chats/<str:chat_id>/watching": {"POST"},
 }
 
 _P: Final = "sessions/<str:session_id>"
@@ -293,6 +306,7 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_P}/unlink": {"GET": Call(), "POST": Call()},
     f"{_P}/archive": {"GET": Call(), "POST": Call()},
     f"{_P}/rename": {"GET": Call(), "POST": Call({"name": "Stolen"})},
+    f"{_P}/ignored": {"POST": Call({"ignores_groups": "on"})},
     f"{_P}/access": {"POST": Call({"manager": "{manager_id}", "managerId": "{manager_id}", "can_read": "on"})},
     f"{_P}/access/<str:manager_id>/revoke": {"POST": Call()},
     f"{_P}/link": {"GET": Call()},
@@ -304,7 +318,10 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     _C: {"GET": Call()},
     f"{_C}/send": {"POST": Call({"text": "Hello"})},
     f"{_C}/read": {"POST": Call()},
+    f"{_C}/typing": {"POST": Call({"typing": "true"})},
+    f"{_C}/watching": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
+    f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
 }
 
 #: Whoever asks gets the same; nothing of any company is in it.
@@ -601,9 +618,11 @@ def stir(scene: Scene) -> None:
     """Everything happens at acme that anybody there would hear of."""
     scene.desk.tell(text("Acmesquestion again", peer=BOB), ConnectionLost(), ChallengeIssued("qr", "2@acmescode", 60))
     scene.desk.tell(Connected(f"{NUMBER}:1@s.whatsapp.net"))
+    scene.desk.tell(reaction("🎉"), reaction("👍"))
+    typing.tell(company=scene.acme, session_id=scene.desk.session_id, events=[TypingSeen("", BOB, BOB, True)])
     scene.desk.queue("Acmesquestion answered", phone=BOB.pn)
     for name in ("Acmesfrontdesk 2", "Acmesfrontdesk"):
-        sessions.rename(company=scene.acme, session_id=scene.desk.session_id, name=name, by=SYSTEM)
+        sessions.change(company=scene.acme, session_id=scene.desk.session_id, name=name, by=SYSTEM)
 
 
 @pytest.fixture
@@ -636,7 +655,8 @@ async def test_the_same_noise_is_heard_by_whoever_may(noisy_scene: Scene) -> Non
     heard = str(await socket.receive())
     await arun_in(noisy_scene.acme, stir, noisy_scene)
 
-    while [secret for secret in SECRETS if secret not in heard]:
+    wanted = (*SECRETS, "message.reaction", "chat.typing")
+    while [secret for secret in wanted if secret not in heard]:
         heard += str(await socket.receive())
     await socket.disconnect()
 
@@ -715,14 +735,16 @@ ASKED: Final[dict[str, tuple[str, ...]]] = {
     "whatsapp:get_messages": ("sessionId", "chatId"),
     "whatsapp:send_message": ("sessionId", "chatId"),
     "whatsapp:get_session_status": ("sessionId",),
+    "typing-status": ("sessionId", "chatId"),
     "whatsapp:mark_chat_as_read": ("sessionId", "chatId"),
 }
 HARMLESS: Final = {"whatsapp:leave_session", "whatsapp:get_events"}
 REFUSED: Final = {404: "session_not_found", 403: "session_denied"}
 
 
-def payload(ids: dict[str, str], chat_id: str = "") -> dict[str, str]:
-    return {"sessionId": ids["session_id"], "chatId": chat_id or ids["chat_id"], "message": "Hello"}
+def payload(ids: dict[str, str], chat_id: str = "") -> dict[str, object]:
+    chat_id = chat_id or ids["chat_id"]
+    return {"sessionId": ids["session_id"], "chatId": chat_id, "message": "Hello", "isTyping": True}
 
 
 def test_every_event_of_socket_io_is_known_here() -> None:
@@ -782,6 +804,7 @@ async def test_the_same_noise_is_heard_over_socket_io_by_whoever_may(noisy_scene
         await arun_in(noisy_scene.acme, stir, noisy_scene)
         for event in ("whatsapp:new_message", "whatsapp:qr", "whatsapp:ready", "whatsapp:session_status"):
             heard += str(await raw.hears(event))
+        assert BOB.pn in (await raw.hears("typing-status"))["participantId"]
     # A QR code comes as a picture, and people are known by their number where that is known.
     assert [secret for secret in SECRETS if secret not in heard] == ["2@acmescode"]
 

@@ -72,6 +72,18 @@ class MessageTooLong(WharfError):
     text = sentence("The message must not be longer than %(limit)s characters")
 
 
+class BadReaction(WharfError):
+    code, kind = "bad_reaction", Kind.INVALID
+    text = sentence("A reaction is exactly one emoji")
+
+
+class MessageNotSentYet(WharfError):
+    """WhatsApp names a message by an id that this one does not have yet."""
+
+    code, kind = "message_not_sent_yet", Kind.CONFLICT
+    text = sentence("WhatsApp does not have this message yet")
+
+
 class BadPhoneNumber(WharfError):
     code, kind = "bad_phone_number", Kind.INVALID
     text = sentence("This is not a phone number: 10 to 15 digits with the country code are expected")
@@ -112,6 +124,13 @@ class TooManyTexts(WharfError):
     def __init__(self, *, seconds: float) -> None:
         self.retry_after = ceil(seconds)
         super().__init__(seconds=self.retry_after)
+
+
+class TooManyReactions(TooManyTexts):
+    """At most ten a minute to one number over the older system's route (seed 4.2)."""
+
+    code = "too_many_reactions"
+    text = sentence("Too many reactions to this number, try again in %(seconds)s s.")
 
 
 class QrTimeout(WharfError):

@@ -12,7 +12,18 @@ from fleet.states import State
 from wharf.moments import moment
 from whatsapp import qr
 from whatsapp.catalogue import SCHEMA_VERSION
-from whatsapp.models import Account, Chat, Contact, Event, ManagerAccess, Message, Reaction, Session, Transition
+from whatsapp.models import (
+    Account,
+    Chat,
+    Contact,
+    Event,
+    ManagerAccess,
+    Message,
+    Reaction,
+    ReactionStatus,
+    Session,
+    Transition,
+)
 
 Shape = dict[str, Any]
 
@@ -27,6 +38,7 @@ def session(row: Session) -> Shape:
         "name": row.name,
         "label": row.label,
         "network": row.network,
+        "ignoresGroups": row.ignores_groups,
         "phoneNumber": row.account.phone_number if row.account else "pending",
         "displayName": row.account.push_name or "Unknown" if row.account else None,
         "isActive": row.archived_at is None,
@@ -154,7 +166,7 @@ def message(
         "companyId": company_id,
         "messageId": row.wa_id,
         "fromMe": row.from_me,
-        "fromNumber": own_number if row.from_me else _seed_jid(row.sender),
+        "fromNumber": own_number if row.from_me else seed_jid(row.sender),
         "fromName": _writer(row),
         "body": row.body,
         "messageType": row.kind,
@@ -173,10 +185,23 @@ def message(
 def reaction(row: Reaction) -> Shape:
     """Needs the contact selected."""
     name = row.contact.label if row.contact else "Me"
-    return {"emoji": row.emoji, "fromMe": row.contact is None, "name": name, "at": moment(row.at)}
+    return {
+        "emoji": row.emoji,
+        "fromMe": row.contact is None,
+        "name": name,
+        "at": moment(row.at),
+        "status": row.status or None,
+        "errorCode": row.error_code or None,
+    }
 
 
-def _seed_jid(sender: Contact | None) -> str:
+def reacted(row: Reaction) -> Shape:
+    """What was wished. One that is so without our doing is as good as sent."""
+    return {"emoji": row.emoji, "status": row.status or ReactionStatus.SENT.value}
+
+
+def seed_jid(sender: Contact | None) -> str:
+    """As the older systems wrote addresses."""
     return sender.jid.replace("@s.whatsapp.net", "@c.us") if sender else ""
 
 

@@ -54,6 +54,8 @@ ENDPOINTS: dict[str, dict[str, Endpoint]] = {
     "/phones/{number}/scan": {"POST": phones.scan},
     "/phones/{number}/pair": {"POST": phones.pair},
     "/phones/{number}/send": {"POST": phones.send},
+    "/phones/{number}/react": {"POST": phones.react},
+    "/phones/{number}/typing": {"POST": phones.type_},
     "/phones/{number}/inbox": {"GET": phones.inbox},
     "/phones/{number}/read": {"POST": phones.read},
     "/phones/{number}/rename": {"POST": phones.rename},

@@ -13,6 +13,7 @@ from sandbox.control.errors import ApiError, bad_input
 
 MAX_TEXT = 65_536
 MAX_NAME = 100
+MAX_EMOJI = 32
 MAX_WAIT = 30.0
 MAX_PAGE = 500
 
@@ -51,6 +52,18 @@ def text(body: Json, key: str, limit: int = MAX_TEXT) -> str:
 
 def optional_text(body: Json, key: str, limit: int = MAX_NAME) -> str:
     return "" if body.get(key) is None else text(body, key, limit).strip()
+
+
+def emoji(body: Json, key: str) -> str:
+    """One emoji, or nothing; what it may be is for those to say who show it."""
+    return "" if body.get(key) == "" else text(body, key, MAX_EMOJI).strip()
+
+
+def flag(body: Json, key: str) -> bool:
+    value = body.get(key)
+    if not isinstance(value, bool):
+        raise bad_input(f"{key!r} must be true or false.")
+    return value
 
 
 def number(raw: object, key: str = "number") -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -17,7 +16,8 @@ from sandbox.protocol.protos import e2e
 from sandbox.server.media import image_message
 from sandbox.server.pairing import PairingRefused
 from sandbox.server.switchboard import NoCodeWanted, QRExpired
-from sandbox.world import account, post, receipts
+from sandbox.world import account, post, reacting, receipts, typing
+from sandbox.world.group import Group
 from sandbox.world.group_post import send_to_group
 from sandbox.world.message import Message
 from sandbox.world.phone import Phone
@@ -138,8 +138,10 @@ async def unlink(request: Request) -> Response:
 async def send(request: Request) -> Response:
     phone, body = phone_of(request), await inputs.body_of(request, "to", "text", "image")
     proto, stanza_type = _written(request, body), "media" if body.get("image") else "text"
-    deliver = _addressed(request, phone, body.get("to"))
-    return kept(request, {"id": deliver(proto, stanza_type)})
+    to, world = _addressed(request, phone, body.get("to")), sandbox_of(request).world
+    if isinstance(to, Group):
+        return kept(request, {"id": send_to_group(world, phone, to, proto, stanza_type=stanza_type)})
+    return kept(request, {"id": post.send(world, phone, to, proto, stanza_type=stanza_type)})
 
 
 def _written(request: Request, body: inputs.Json) -> Any:
@@ -149,18 +151,36 @@ def _written(request: Request, body: inputs.Json) -> Any:
     return image_message(sandbox_of(request).world, image, inputs.optional_text(body, "text"), mimetype)
 
 
-def _addressed(request: Request, phone: Phone, to: object) -> Callable[[Any, str], str]:
+def _addressed(request: Request, phone: Phone, to: object) -> Phone | Group:
     """A person by number or a group by JID."""
     world = sandbox_of(request).world
     if isinstance(to, str) and to.endswith("@g.us"):
         group = world.groups.get(to)
         if group is None or phone.number not in group.members:
             raise ApiError(404, "unknown_group", "This phone is in no such group.")
-        return lambda proto, kind: send_to_group(world, phone, group, proto, stanza_type=kind)
+        return group
     recipient = world.phones.get(inputs.number(to, "to"))
     if recipient is None or not world.faults.is_on_whatsapp(recipient.number):
         raise ApiError(404, "unknown_number", f"{to} is not on the sandbox: create its phone first.")
-    return lambda proto, kind: post.send(world, phone, recipient, proto, stanza_type=kind)
+    return recipient
+
+
+async def react(request: Request) -> Response:
+    """An empty emoji takes back what was put there."""
+    phone, body = phone_of(request), await inputs.body_of(request, "id", "emoji")
+    message_id, emoji = inputs.text(body, "id"), inputs.emoji(body, "emoji")
+    message = phone.find(message_id)
+    if message is None:
+        raise ApiError(404, "unknown_message", f"Not on this phone: {message_id[:100]}.")
+    return kept(request, {"id": reacting.react(sandbox_of(request).world, phone, message, emoji)})
+
+
+async def type_(request: Request) -> Response:
+    """Somebody has begun to write on the phone, or has stopped."""
+    phone, body = phone_of(request), await inputs.body_of(request, "to", "typing")
+    is_typing = inputs.flag(body, "typing")
+    typing.tell(sandbox_of(request).world, phone, _addressed(request, phone, body.get("to")), is_typing)
+    return JSONResponse({"typing": is_typing})
 
 
 async def inbox(request: Request) -> Response:
@@ -168,7 +188,7 @@ async def inbox(request: Request) -> Response:
     phone = phone_of(request)
     limit = int(inputs.query_number(request, "limit", int, 100, inputs.MAX_PAGE))
     after = request.query_params.get("after")
-    shown = list(phone.messages.values())
+    shown = phone.shown
     if after is None:
         shown = shown[-limit:] if limit else []
     else:

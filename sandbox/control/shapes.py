@@ -19,6 +19,7 @@ def phone(subject: Phone) -> dict[str, Any]:
         "lid": subject.owner.lid,
         "linkedDevices": [_device(companion) for companion in subject.companions.values()],
         "unread": subject.unread,
+        "typing": [{"peer": peer, "by": writer} for peer, writer in subject.typing],
     }
 
 
@@ -40,6 +41,7 @@ def message(subject: Phone, shown: Message) -> dict[str, Any]:
         "kind": shown.kind,
         "at": moment(shown.at),
         "read": shown.read,
+        "reactions": [{"from": who, "emoji": emoji} for who, emoji in subject.reactions_to(shown).items()],
     }
     if shown.group is not None:
         body["group"] = shown.group

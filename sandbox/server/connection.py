@@ -40,7 +40,7 @@ class Connection:
 
     def belongs_to(self, account: Phone, companion: Companion) -> None:
         self._account, self._companion = account, companion
-        companion.line = self
+        companion.line, companion.is_present = self, False
 
     @property
     def is_logged_in(self) -> bool:

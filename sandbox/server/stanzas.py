@@ -9,17 +9,25 @@ from sandbox.protocol.node import Node
 from sandbox.server import acknowledgements, messages, requests
 from sandbox.server.connection import Connection
 from sandbox.server.pairing import Pairing
+from sandbox.world import typing
 
 log = logging.getLogger(__name__)
 
 
 def presence(connection: Connection, stanza: Node) -> None:
+    """A device says whether it counts as online."""
     connection.watch.presences.append((str(connection.jid), stanza.text("type"), stanza.text("name")))
+    if stanza.text("type") in ("available", "unavailable"):
+        connection.companion.is_present = stanza.text("type") == "available"
 
 
 def chat_state(connection: Connection, stanza: Node) -> None:
+    """Somebody types on a device, or has stopped; one that does not count as online has no say."""
     state = stanza.children[0].tag if stanza.children else ""
     connection.watch.presences.append((str(connection.jid), state, stanza.text("to")))
+    to = connection.world.groups.get(stanza.text("to")) or connection.world.find(stanza.jid("to"))
+    if to is not None and connection.companion.is_present and state in ("composing", "paused"):
+        typing.tell(connection.world, connection.account, to, state == "composing")
 
 
 def request(connection: Connection, stanza: Node) -> None:

@@ -4,6 +4,10 @@ import { post } from "./api.js";
 import { act, face, form, h, shown } from "./dom.js";
 import { language, words } from "./words.js";
 
+const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
+// Milliseconds between two words about typing, and until silence counts as having stopped.
+const SAY = 3000, PAUSE = 5000;
+
 export function peersOf(state) {
   const peers = new Map();
   for (const message of state.messages) {
@@ -57,19 +61,39 @@ export function chat(state, changed) {
   const unread = messages.filter((message) => !message.fromMe && !message.read).map((message) => message.id);
   return h("div", { class: "chat" },
     h("div", { class: "chat-head" },
-      h("span", { class: "who" }, h("strong", {}, nameOf(state, state.peer)), h("span", { class: "small soft" }, shown(state.peer))),
+      h("span", { class: "who" }, h("strong", {}, nameOf(state, state.peer)),
+        h("span", { class: "small soft", role: "status" }, whoTypes(state) || shown(state.peer))),
       unread.length ? h("button", { type: "button", class: "quiet", id: "read", onclick: act(async () => {
         await post(`phones/${state.number}/read`, { ids: unread });
         await changed();
       }) }, words.markRead) : null),
     h("div", { class: "thread", tabindex: "0", "aria-label": words.conversations },
-      messages.length ? messages.map((message) => bubble(state, message)) : h("p", { class: "empty" }, words.noMessages)),
+      messages.length ? messages.map((message) => bubble(state, message, changed)) : h("p", { class: "empty" }, words.noMessages)),
     composer(state, changed));
 }
 
 const TICKS = { sent: "✓", delivered: "✓✓", read: "✓✓", played: "✓✓" };
 
-function bubble(state, message) {
+function whoTypes(state) {
+  const phone = state.phones.find((one) => one.number === state.number);
+  const writers = (phone?.typing || []).filter((one) => one.peer === state.peer).map((one) => nameOf(state, one.by));
+  return writers.length ? `${writers.join(", ")} ${words.types}` : "";
+}
+
+function reactions(state, message, changed) {
+  const mine = message.reactions.find((one) => one.from === state.number)?.emoji;
+  const put = (emoji) => act(async () => {
+    await post(`phones/${state.number}/react`, { id: message.id, emoji: emoji === mine ? "" : emoji });
+    await changed();
+  });
+  return h("span", { class: "reactions" },
+    message.reactions.map((one) => h("span", { class: "reaction", title: nameOf(state, one.from) }, one.emoji)),
+    h("details", { class: "pick" }, h("summary", { title: words.react, "aria-label": words.react }, "☺"),
+      h("span", { class: "row" }, EMOJI.map((emoji) => h("button", { type: "button", class: "quiet", "aria-pressed": String(emoji === mine),
+        onclick: put(emoji) }, emoji)))));
+}
+
+function bubble(state, message, changed) {
   const at = new Date(message.at);
   const time = at.toLocaleString(language, { hour: "2-digit", minute: "2-digit", day: "numeric", month: "short" });
   return h("div", { class: `bubble${message.fromMe ? " mine" : ""}${!message.fromMe && !message.read ? " new" : ""}` },
@@ -77,13 +101,32 @@ function bubble(state, message) {
     content(message),
     h("span", { class: "foot" }, h("time", { datetime: message.at }, time),
       message.fromMe ? h("span", { class: `tick ${message.status}`, title: words[message.status] || "",
-        "aria-label": words[message.status] || "" }, TICKS[message.status] || "") : null));
+        "aria-label": words[message.status] || "" }, TICKS[message.status] || "") : null),
+    reactions(state, message, changed));
+}
+
+// What somebody writes here is told while they write; of one conversation at a time.
+const said = { to: "", from: "", at: 0, pause: 0 };
+
+function saysTyping(state, typing) {
+  if (typing && said.to === state.peer && Date.now() - said.at < SAY) { again(state); return; }
+  if (!typing && !said.to) return;
+  const to = typing ? state.peer : said.to, from = typing ? state.number : said.from;
+  Object.assign(said, typing ? { to, from, at: Date.now() } : { to: "", from: "", at: 0 });
+  clearTimeout(said.pause);
+  if (typing) again(state);
+  post(`phones/${from}/typing`, { to, typing }).catch(() => {});
+}
+
+function again(state) {
+  clearTimeout(said.pause);
+  said.pause = setTimeout(() => saysTyping(state, false), PAUSE);
 }
 
 function composer(state, changed) {
   const line = h("textarea", { name: "text", rows: "1", required: true, placeholder: words.write, "aria-label": words.write });
   line.value = state.drafts.get(state.peer) || "";
-  line.addEventListener("input", () => state.drafts.set(state.peer, line.value));
+  line.addEventListener("input", () => { state.drafts.set(state.peer, line.value); saysTyping(state, Boolean(line.value)); });
   line.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -94,6 +137,7 @@ function composer(state, changed) {
     await post(`phones/${state.number}/send`, { to, text });
     state.drafts.delete(to);
     line.value = "";  // before the page is drawn anew
+    saysTyping(state, false);
     await changed();
   }, line, h("button", {}, words.send));
 }

@@ -68,6 +68,7 @@ class Companion:
     unacked: dict[StanzaKey, int] = field(default_factory=dict)  # what is on its way over this line
     resent: dict[str, int] = field(default_factory=dict)  # message -> times it asked for it again
     line: Line | None = None
+    is_present: bool = False  # it counts as online, as long as this line lasts
 
     @property
     def device(self) -> int:

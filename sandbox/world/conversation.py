@@ -51,7 +51,11 @@ def _record(
     for forgotten in phone.remember(message):
         world.keep.forget_message(phone, forgotten)
     world.keep.message(phone, message)
-    world.happenings.tell("message", phone.number, id=message_id, peer=peer, fromMe=from_me)
+    if message.is_reaction:
+        message.read = True
+        world.happenings.tell("reaction", phone.number, id=message.reacts_to, peer=peer, fromMe=from_me)
+    else:
+        world.happenings.tell("message", phone.number, id=message_id, peer=peer, fromMe=from_me)
     return message
 
 

@@ -46,6 +46,16 @@ class Message:
     def proto(self) -> Any:
         return e2e.Message.FromString(self.body)
 
+    @property
+    def is_reaction(self) -> bool:
+        """It is no message of its own: it stands at the one that it is about."""
+        return self.kind == "reaction"
+
+    @property
+    def reacts_to(self) -> str:
+        """The id of that message."""
+        return str(self.proto.reactionMessage.key.ID)
+
     def reach(self, status: str) -> bool:
         """Note how far it came; False when that was known."""
         if not self.from_me or STATUSES.index(status) <= STATUSES.index(self.status or STATUSES[0]):

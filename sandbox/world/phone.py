@@ -49,6 +49,8 @@ class Phone:
     sender_key_holders: dict[str, set[str]] = field(default_factory=dict)  # group -> devices that have mine
     receipts: deque[ReceiptSeen] = field(default_factory=lambda: deque(maxlen=LOG))
     undecryptable: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=LOG))
+    reactions: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)  # (peer, message) -> who: emoji
+    typing: dict[tuple[str, str], float] = field(default_factory=dict)  # (peer, who) -> until when, monotonic
     asked_again: dict[str, int] = field(default_factory=dict)  # message -> times we asked for it again
 
     @property
@@ -70,7 +72,20 @@ class Phone:
     @property
     def inbox(self) -> list[Message]:
         """What others wrote, oldest first."""
-        return [m for m in self.messages.values() if not m.from_me]
+        return [m for m in self.messages.values() if not m.from_me and not m.is_reaction]
+
+    @property
+    def shown(self) -> list[Message]:
+        """What a conversation shows as messages, oldest first."""
+        return [m for m in self.messages.values() if not m.is_reaction]
+
+    def find(self, message_id: str) -> Message | None:
+        """A shown message by its id; in a group two people's may have one, and then it is the newest."""
+        return next((m for m in reversed(self.messages.values()) if m.id == message_id and not m.is_reaction), None)
+
+    def reactions_to(self, message: Message) -> dict[str, str]:
+        """Who put what on it."""
+        return self.reactions.get((message.peer, message.id), {})
 
     @property
     def unread(self) -> int:
@@ -79,16 +94,26 @@ class Phone:
     def remember(self, message: Message) -> list[int]:
         """Add to the conversation; returns the oldest, forgotten for it."""
         self.messages[message.seq] = message
+        if message.is_reaction:
+            self._put(message)
         if message.from_me:
             self.written[message.id] = message
         else:
             self.received[message.sender, message.id] = message
         return [self._forget_oldest() for _ in range(len(self.messages) - MAX_MESSAGES)]
 
+    def _put(self, reaction: Message) -> None:
+        on = self.reactions.setdefault((reaction.peer, reaction.reacts_to), {})
+        on.pop(reaction.sender, None)
+        if reaction.text:
+            on[reaction.sender] = reaction.text
+
     def _forget_oldest(self) -> int:
         seq, oldest = self.messages.popitem(last=False)
         self.written.pop(oldest.id, None)
         self.received.pop((oldest.sender, oldest.id), None)
+        if not oldest.is_reaction:
+            self.reactions.pop((oldest.peer, oldest.id), None)
         return seq
 
     def address_of(self, companion: Companion) -> str:

@@ -7,6 +7,10 @@ import { ask, draw, replace } from "./parts.js";
 
 /** More changes than this at once are one look at the newest page. */
 const MANY = 8;
+/** Milliseconds: what is said of typing is said again after AGAIN, and is over after silence or without news. */
+const AGAIN = 4_000, SILENCE = 6_000, TYPING = 15_000;
+/** Who looks is told who types, as long as they do something now and then. */
+const LOOK = 10_000, IDLE = 300_000;
 
 const room = document.getElementById("room");
 const bubbles = document.getElementById("bubbles");
@@ -42,12 +46,14 @@ function openRoom() {
     markRead();
   });
   if (compose) enableCompose();
+  keepLooking();
 }
 
 // -- what happens ---------------------------------------------------------------------------------------------------
 function changed(topic, session, message) {
   if (topic === "everything") { lookAtNewest(); return; }
   if (session !== room.dataset.session) return;
+  if (message.type === "chat.typing" && message.chatId === room.dataset.chat) showTyping(message);
   if (message.type === "message.new" && message.chat.id === room.dataset.chat) lookAt(message.message.id);
   if (["message.status", "message.reaction"].includes(message.type) && message.chatId === room.dataset.chat) lookAt(message.id);
 }
@@ -174,10 +180,56 @@ function form(fields) {
   return body;
 }
 
+// -- who types ------------------------------------------------------------------------------------------------------
+let over = 0;
+
+/** For a bounded time: that they have stopped may never be told. */
+function showTyping({ isTyping, name }) {
+  const line = document.getElementById("typing");
+  clearTimeout(over);
+  line.hidden = !isTyping;
+  document.querySelector(".room-number")?.toggleAttribute("hidden", isTyping);
+  line.querySelector("span").textContent = line.hasAttribute("data-named") && name ? `${name}: ` : "";
+  if (isTyping) over = setTimeout(() => showTyping({ isTyping: false }), TYPING);
+}
+
+/** A number that is online has no notifications on its phone: it is only while somebody really is here. */
+function keepLooking() {
+  let active = Date.now();
+  const look = () => {
+    if (document.hidden || Date.now() - active > IDLE) return;
+    post(`${room.dataset.room}/watching`, form({})).catch((error) => console.debug(error));
+  };
+  for (const event of ["pointermove", "keydown", "scroll"]) {
+    addEventListener(event, () => {
+      const wasAway = Date.now() - active > IDLE;
+      active = Date.now();
+      if (wasAway) look();
+    }, { capture: true, passive: true });
+  }
+  document.addEventListener("visibilitychange", () => { active = Date.now(); look(); });
+  setInterval(look, LOOK);
+  look();
+}
+
+let saidAt = 0;
+let silence = 0;
+
+/** One after the other, or the word that they have stopped might come first. */
+let saying = Promise.resolve();
+
+function sayTyping(typing) {
+  clearTimeout(silence);
+  if (typing) silence = setTimeout(() => sayTyping(false), SILENCE);
+  if (typing ? Date.now() - saidAt < AGAIN : !saidAt) return;
+  saidAt = typing ? Date.now() : 0;
+  saying = saying.then(() => post(`${room.dataset.room}/typing`, form({ typing }))).catch((error) => console.debug(error));
+}
+
 // -- writing --------------------------------------------------------------------------------------------------------
 function enableCompose() {
   const field = compose.elements.text;
-  field.addEventListener("input", () => fit(field));
+  field.addEventListener("input", () => { fit(field); sayTyping(Boolean(field.value.trim())); });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -187,6 +239,7 @@ function enableCompose() {
     event.preventDefault();
     const text = field.value.trim();
     if (!text) return;
+    sayTyping(false);
     field.value = "";
     fit(field);
     field.focus();

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -36,6 +37,15 @@ class Rig(Protocol):
     async def writes(self, session_id: str, text: str) -> None:
         """A contact of the last phone's."""
 
+    async def types(self, session_id: str) -> None:
+        """The last contact writes something, and has not sent it."""
+
+    async def sees(self) -> tuple[list[str], bool]:
+        """What is on the last contact's message, and whether they see that the phone's owner types."""
+
+    async def is_present(self) -> bool:
+        """The device counts as online."""
+
     async def unlinks(self, session_id: str) -> None:
         """On the phone."""
 
@@ -47,6 +57,7 @@ class Rig(Protocol):
 class FakeRig:
     engine: FakeEngine = field(default_factory=FakeEngine)
     network: port.NetworkAccess | None = None
+    contact: str = ""
 
     async def scans(self, session_id: str, qr: str) -> str:
         number = str(next(_numbers))
@@ -54,7 +65,18 @@ class FakeRig:
         return number
 
     async def writes(self, session_id: str, text: str) -> None:
-        self.engine.contact_writes(session_id, self.somebody(), text)
+        self.contact = self.somebody()
+        self.engine.contact_writes(session_id, self.contact, text)
+
+    async def types(self, session_id: str) -> None:
+        self.engine.contact_types(session_id, self.contact)
+
+    async def sees(self) -> tuple[list[str], bool]:
+        put = [order.emoji for order in self.engine.reactions[-1:] if order.emoji]
+        return put, bool(self.engine.typed and self.engine.typed[-1].is_typing)
+
+    async def is_present(self) -> bool:
+        return self.engine.presences > 0
 
     async def unlinks(self, session_id: str) -> None:
         self.engine.phone_unlinks(session_id)
@@ -68,6 +90,7 @@ class RealRig:
     engine: ProcessEngine
     wa: SandboxThread
     phone: Phone | None = None
+    contact: Phone | None = None
 
     @property
     def network(self) -> port.NetworkAccess:
@@ -81,8 +104,22 @@ class RealRig:
 
     async def writes(self, session_id: str, text: str) -> None:
         assert self.phone is not None
-        contact = self.wa.phone(str(next(_numbers)), "Contact")
-        await asyncio.to_thread(self.wa.send_text, contact, self.phone, text)
+        self.contact = self.wa.phone(str(next(_numbers)), "Contact")
+        await asyncio.to_thread(self.wa.send_text, self.contact, self.phone, text)
+
+    async def types(self, session_id: str) -> None:
+        assert self.phone is not None
+        assert self.contact is not None
+        await asyncio.to_thread(self.wa.type, self.contact, self.phone)
+
+    async def sees(self) -> tuple[list[str], bool]:
+        assert self.contact is not None
+        message = self.contact.shown[-1]
+        return list(self.contact.reactions_to(message).values()), bool(self.contact.typing)
+
+    async def is_present(self) -> bool:
+        assert self.phone is not None
+        return self.phone.companions[1].is_present
 
     async def unlinks(self, session_id: str) -> None:
         assert self.phone is not None
@@ -228,6 +265,53 @@ async def test_a_text_is_answered_once_with_its_id_and_leaves_its_secret(rig: Ri
     assert host.last_seq > 0
     assert answer.wa_id == device_store.sent_id(birth(tmp_path).folder, order.secret) != ""
     assert answer.peer.pn == contact
+
+
+async def test_a_reaction_is_answered_replaced_and_taken_back(rig: Rig, tmp_path: Path) -> None:
+    async with host_of(rig, birth(tmp_path)) as host:
+        await linked(rig, host)
+        await rig.writes("s1", "Hello")
+        message = await host.hears(port.MessageReceived, text="Hello")
+        to = f"{message.peer.pn}@s.whatsapp.net"
+        for number, emoji in enumerate(("👍", "🎉", "")):
+            order = port.SendReaction(f"r{number}", to, message.wa_id, from_me=False, sender="", emoji=emoji)
+            await host.host.command("s1", order)
+            answer = await host.hears(port.ReactionFinished)
+
+            assert (answer.reaction_id, answer.outcome) == (f"r{number}", port.SendOutcome.ACKNOWLEDGED)
+            assert host.last_seq > 0
+            assert (await rig.sees())[0] == ([emoji] if emoji else [])
+
+
+async def test_who_types_is_told_both_ways_to_who_is_present(rig: Rig, tmp_path: Path) -> None:
+    async with host_of(rig, birth(tmp_path)) as host:
+        await linked(rig, host)
+        await rig.writes("s1", "Hello")
+        message = await host.hears(port.MessageReceived, text="Hello")
+        assert not await rig.is_present()
+        # Not before WhatsApp has told the profile's name.
+        await until_true(lambda: host.host.command("s1", port.BePresent()), rig.is_present)
+
+        await rig.types("s1")
+        seen = await host.hears(port.TypingSeen)
+        assert (seen.is_typing, seen.group, host.last_seq) == (True, "", 0)
+        assert {seen.peer.pn, seen.peer.lid} & ({message.peer.pn, message.peer.lid} - {""})
+
+        for is_typing in (True, False):
+            await host.host.command("s1", port.SendTyping(f"{message.peer.pn}@s.whatsapp.net", is_typing))
+            await until_true(None, partial(sees_typing, rig, is_typing))
+
+
+async def sees_typing(rig: Rig, expected: bool) -> bool:
+    return (await rig.sees())[1] == expected
+
+
+async def until_true(act: Callable[[], Any] | None, look: Callable[[], Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await look():
+            if act:
+                await act()
+            await asyncio.sleep(0.05)
 
 
 async def test_a_pairing_code_is_given_when_it_is_asked_for(rig: Rig, tmp_path: Path) -> None:

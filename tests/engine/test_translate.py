@@ -109,6 +109,25 @@ def test_a_strangers_reaction_fits_its_row() -> None:
     assert (len(event.wa_id), len(event.emoji), "\0" in event.emoji) == (bounds.MAX_ID, bounds.MAX_EMOJI, False)
 
 
+TYPES, STOPS = pb.ChatPresence.COMPOSING, pb.ChatPresence.PAUSED
+
+
+@pytest.mark.parametrize(("state", "is_typing"), [(TYPES, True), (STOPS, False)])
+def test_who_types_is_told_with_where(state: Any, is_typing: bool) -> None:
+    event = t.translate(t.CHAT_PRESENCE, typing(state))
+
+    assert event == port.TypingSeen("", port.Person(BOB, BOB_LID), port.Person(BOB, BOB_LID), is_typing)
+
+
+@pytest.mark.parametrize("where", [source(IsFromMe=True), source(Chat=jid("120363", "newsletter"))])
+def test_nobodys_typing_is_no_news(where: Any) -> None:
+    assert t.translate(t.CHAT_PRESENCE, typing(TYPES, where)) is None
+
+
+def typing(state: Any, where: Any = None) -> bytes:
+    return bytes(pb.ChatPresence(MessageSource=where or source(), State=state, Media=1).SerializePartialToString())
+
+
 NOT_SAID: dict[str, bytes] = {
     "protocol": message(e2e.Message(protocolMessage={})),
     "reaction to nothing": message(e2e.Message(reactionMessage={"text": "+"})),
@@ -208,7 +227,7 @@ def test_each_event_of_a_connection_has_its_meaning(code: int, raw: Any, expecte
 
 
 def test_every_event_that_is_asked_for_is_understood_or_known_to_the_host() -> None:
-    understood = {code for code, _, _ in CONNECTIONS} | {t.MESSAGE, t.RECEIPT, t.UNDECRYPTABLE}
+    understood = {code for code, _, _ in CONNECTIONS} | {t.MESSAGE, t.RECEIPT, t.UNDECRYPTABLE, *t.PASSING}
 
     assert set(t.SUBSCRIBED) - understood == {t.CONNECTED}
     assert t.translate(9999, b"") is None

@@ -32,7 +32,14 @@ IDS = st.lists(TEXT, max_size=4).map(tuple)
 PERSONS = of(port.Person)
 PEOPLE = {"peer": PERSONS, "sender": PERSONS}
 COMMANDS = st.one_of(
-    of(port.SendText), of(port.RequestCode), of(port.MarkRead, wa_ids=IDS), of(port.Disconnect), of(port.Logout)
+    of(port.SendText),
+    of(port.SendReaction),
+    of(port.SendTyping),
+    of(port.BePresent),
+    of(port.RequestCode),
+    of(port.MarkRead, wa_ids=IDS),
+    of(port.Disconnect),
+    of(port.Logout),
 )
 KINDS: dict[type, st.SearchStrategy[Any]] = {
     port.ChallengeIssued: of(port.ChallengeIssued, kind=st.sampled_from(["qr", "code"])),
@@ -40,6 +47,8 @@ KINDS: dict[type, st.SearchStrategy[Any]] = {
     port.MessageUnreadable: of(port.MessageUnreadable, **PEOPLE),
     port.ReceiptReceived: of(port.ReceiptReceived, wa_ids=IDS, peer=PERSONS),
     port.SendFinished: of(port.SendFinished, peer=PERSONS),
+    port.ReactionReceived: of(port.ReactionReceived, **PEOPLE),
+    port.TypingSeen: of(port.TypingSeen, **PEOPLE),
     port.Ended: of(port.Ended, until_seconds=st.none() | SECONDS),
 }
 EVENTS = st.one_of(*(KINDS.get(kind, of(kind)) for kind in typing.get_args(port.EngineEvent)))

@@ -29,7 +29,7 @@ def test_a_phone_is_made_once(control: httpx.Client) -> None:
     assert (made.status_code, again.status_code) == (201, 200)
     assert made.json() == again.json() == control.get("/phones/5511987654321").json()
     assert {**made.json(), "lid": ""} == {
-        "number": "5511987654321", "name": "Ana", "lid": "", "linkedDevices": [], "unread": 0,
+        "number": "5511987654321", "name": "Ana", "lid": "", "linkedDevices": [], "unread": 0, "typing": [],
     }  # fmt: skip
     refused(other, 409, "phone_exists")
     assert made.json() in control.get("/phones").json()
@@ -100,7 +100,7 @@ def test_a_conversation_is_seen_from_both_sides(control: httpx.Client, someone: 
     received.pop("seq")
     assert received == {
         "id": sent, "from": ana.number, "to": bob.number, "peer": ana.number, "fromMe": False,
-        "text": "oi", "kind": "text", "read": False,
+        "text": "oi", "kind": "text", "read": False, "reactions": [],
     }  # fmt: skip
 
     assert control.post(f"/phones/{bob.number}/read", json={"ids": [sent]}).json() == {"read": [sent]}
@@ -241,3 +241,72 @@ def test_renaming_shows_everywhere(control: httpx.Client, shop: Shop) -> None:
 
     assert control.get(f"/phones/{shop.phone.number}").json()["name"] == "Nova"
     until(lambda: shop.program.do("get_me", shop.client).get("PushName") == "Nova", "the name on the device")
+
+
+# -- reactions and typing -------------------------------------------------------------------------------------
+
+
+def test_people_react_to_messages_and_take_it_back(control: httpx.Client, someone: Someone) -> None:
+    ana, bob = someone("Ana"), someone("Bob")
+    sent = control.post(f"/phones/{ana.number}/send", json={"to": bob.number, "text": "oi"}).json()["id"]
+
+    def shown(phone: Phone) -> Any:
+        (message,) = control.get(f"/phones/{phone.number}/inbox").json()["messages"]
+        return message["reactions"]
+
+    def react(phone: Phone, emoji: str) -> None:
+        assert control.post(f"/phones/{phone.number}/react", json={"id": sent, "emoji": emoji}).status_code == 200
+
+    react(bob, "👍")
+    react(ana, "🎉")
+    react(bob, "😂")
+    both = [{"from": ana.number, "emoji": "🎉"}, {"from": bob.number, "emoji": "😂"}]
+    assert shown(ana) == shown(bob) == both
+    react(bob, "")
+    assert shown(ana) == shown(bob) == both[:1]
+    kinds = [event["type"] for event in control.get("/events?after=0").json()["events"] if event.get("id") == sent]
+    assert kinds.count("reaction") == 8
+
+
+def test_a_reaction_in_a_group_stands_at_the_message_of_whoever_wrote_it(
+    control: httpx.Client, shop: Shop, someone: Someone
+) -> None:
+    bob = someone("Bob")
+    group = shop.wa.group("Team", shop.phone, bob)
+    sent = shop.wa.send_group_text(shop.phone, group, "oi")
+
+    control.post(f"/phones/{bob.number}/react", json={"id": sent, "emoji": "👍"})
+
+    assert [list(p.reactions_to(p.shown[-1]).values()) for p in (bob, shop.phone)] == [["👍"], ["👍"]]
+
+
+def test_what_cannot_be_reacted_to_or_with_is_refused(control: httpx.Client, someone: Someone) -> None:
+    path = f"/phones/{someone('Ana').number}/react"
+
+    refused(control.post(path, json={"id": "NOBODYS", "emoji": "👍"}), 404, "unknown_message")
+    refused(control.post(path, json={"id": "NOBODYS", "emoji": "x" * 33}), 400, "bad_input")
+    refused(control.post(path, json={"id": "NOBODYS"}), 400, "bad_input")
+
+
+def test_a_phone_shows_who_is_writing_until_they_stop(control: httpx.Client, someone: Someone) -> None:
+    ana, bob = someone("Ana"), someone("Bob")
+
+    def types(is_typing: bool) -> Any:
+        control.post(f"/phones/{ana.number}/typing", json={"to": bob.number, "typing": is_typing})
+        return control.get(f"/phones/{bob.number}").json()["typing"]
+
+    assert types(True) == [{"peer": ana.number, "by": ana.number}]
+    assert types(False) == []
+    refused(control.post(f"/phones/{ana.number}/typing", json={"to": bob.number, "typing": 1}), 400, "bad_input")
+
+
+def test_only_devices_that_are_present_hear_who_is_writing(shop: Shop, someone: Someone) -> None:
+    bob, device = someone("Bob"), shop.phone.companions[shop.device]
+    said = len(shop.wa.watch.said("out", "chatstate"))
+
+    shop.wa.type(bob, shop.phone)
+    assert len(shop.wa.watch.said("out", "chatstate")) == said
+    device.is_present = True
+    shop.wa.type(bob, shop.phone)
+    until(lambda: len(shop.wa.watch.said("out", "chatstate")) == said + 1, "the device is told")
+    device.is_present = False

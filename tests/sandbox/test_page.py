@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from sandbox.thread import SandboxThread
 from sandbox.world.phone import Phone
-from tests.sandbox.driver import Program
+from tests.sandbox.driver import Program, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -84,6 +84,20 @@ def test_a_person_makes_a_phone_links_a_device_and_talks(
     program.hears("Until six", client=unlinked)
     expect(page.get_by_label("delivered")).to_be_visible()
     assert [m.text for m in customer.inbox] == ["Until six"]
+
+    question = page.locator(".bubble", has_text="Are you open?")
+    question.get_by_label("React").click()
+    question.get_by_role("button", name="👍").click()
+    expect(question.locator(".reaction")).to_have_text("👍")
+    assert customer.reactions_to(customer.shown[0]) == {number: "👍"}
+    page.get_by_label("Message", exact=True).fill("Or sev")
+    until(lambda: customer.typing, "the customer sees that somebody types")
+    wa.type(customer, wa.world.phones[number])
+    expect(page.get_by_role("status").get_by_text("Customer is typing…")).to_be_visible()
+    wa.type(customer, wa.world.phones[number], False)
+    expect(page.get_by_text("Customer is typing…")).to_be_hidden()
+    page.get_by_label("Message", exact=True).fill("")
+    until(lambda: not customer.typing, "the customer sees that they have stopped")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 

@@ -34,7 +34,7 @@ class Scene:
 
     def renames(self, name: str) -> None:
         options: dict[str, Any] = {"session_id": self.session_id, "name": name, "by": SYSTEM}
-        run_in(self.company, sessions.rename, company=self.company, **options)
+        run_in(self.company, sessions.change, company=self.company, **options)
 
     def queues(self, text: str) -> str:
         return run_in(self.company, self.desk.queue, text)

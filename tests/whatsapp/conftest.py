@@ -12,7 +12,7 @@ from sandbox.world.faults import Faults
 from tenants.models import Company
 from tests.whatsapp.desk import Desk
 from tests.whatsapp.harbour import Harbour
-from whatsapp import networks
+from whatsapp import live, networks
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +42,11 @@ def desk(acme: Company) -> Iterator[Desk]:
     """A linked session of acme without an engine; the whole test is inside acme's schema."""
     with tenant_context(acme):
         yield Desk.open(acme)
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[live.Hint]:
+    """What is published from here on, without waiting for commits."""
+    published: list[live.Hint] = []
+    monkeypatch.setattr(live, "publish", lambda *hints: published.extend(hints))
+    return published

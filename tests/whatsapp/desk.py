@@ -19,6 +19,7 @@ from whatsapp.engine.port import (
     ReceiptReceived,
     SendFinished,
     SendOutcome,
+    SendReaction,
     SendText,
 )
 from whatsapp.models import Chat, Message, Session
@@ -49,6 +50,8 @@ class Desk:
         """A session of `number` that has just connected."""
         desk = cls.unlinked(company, name)
         desk.tell(Connected(f"{number}:1@s.whatsapp.net", lid=SHOP_LID, push_name=profile))
+        # Most tests of groups are about what is kept of them.
+        Session.objects.filter(pk=desk.session_id).update(ignores_groups=False)
         return desk
 
     @classmethod
@@ -84,6 +87,13 @@ class Desk:
         return outbound.queue_text(company=self.company, phone=phone, chat_id=chat_id, **options).pk  # type: ignore[arg-type]
 
     def take(self, limit: int = 10) -> list[SendText]:
+        """Texts to send; reactions that waited are handed over too, see `take_reactions`."""
+        return [order for order in self._take(limit) if isinstance(order, SendText)]
+
+    def take_reactions(self, limit: int = 10) -> list[SendReaction]:
+        return [order for order in self._take(limit) if isinstance(order, SendReaction)]
+
+    def _take(self, limit: int) -> list[SendText | SendReaction]:
         return owning.take_queued(company=self.company, lease=self.lease, limit=limit)
 
     def send(self, text: str = "Hello", *, phone: str = BOB.pn) -> str:

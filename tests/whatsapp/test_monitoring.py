@@ -397,7 +397,7 @@ def test_a_long_list_is_cut(dock: Dock, watch: Watch, monkeypatch: pytest.Monkey
 def test_alerts_hold_no_whole_numbers_and_no_names_that_people_gave(dock: Dock, watch: Watch) -> None:
     (session_id,) = numbers(dock)
     number = dock.placement(session_id).device_jid.partition(":")[0]
-    dock.do(sessions.rename, session_id, name=f"Call +{number}")
+    dock.do(sessions.change, session_id, name=f"Call +{number}")
     goes_offline(session_id)
 
     watch.looks(6)

@@ -100,14 +100,14 @@ def test_what_is_undone_was_never_logged(desk: Desk) -> None:
 def test_of_a_service_within_another_only_what_stays_is_logged(acme: Company, desk: Desk) -> None:
     @news.writing
     def fails() -> None:
-        sessions.rename(company=acme, session_id=desk.session_id, name="Never", by=SYSTEM)
+        sessions.change(company=acme, session_id=desk.session_id, name="Never", by=SYSTEM)
         raise ZeroDivisionError
 
     @news.writing
     def goes_on() -> None:
         with pytest.raises(ZeroDivisionError):
             fails()
-        sessions.rename(company=acme, session_id=desk.session_id, name="Kept", by=SYSTEM)
+        sessions.change(company=acme, session_id=desk.session_id, name="Kept", by=SYSTEM)
 
     goes_on()
 

@@ -86,8 +86,8 @@ def test_an_archived_session_gives_its_place_back(acme: Company, desk: Desk) -> 
 def test_a_name_is_tidied_and_bounded(desk: Desk) -> None:
     rename = {"company": desk.company, "session_id": desk.session_id, "by": SYSTEM}
 
-    assert sessions.rename(name="  Front \n desk ", **rename).name == "Front desk"  # type: ignore[arg-type]
+    assert sessions.change(name="  Front \n desk ", **rename).name == "Front desk"  # type: ignore[arg-type]
     with pytest.raises(NameTooLong):
-        sessions.rename(name="x" * 81, **rename)  # type: ignore[arg-type]
+        sessions.change(name="x" * 81, **rename)  # type: ignore[arg-type]
     with pytest.raises(UnknownNetwork):
         sessions.create(company=desk.company, by=SYSTEM, name="x", network="telegram")

@@ -112,7 +112,10 @@ def test_the_api_shows_reactions_with_their_message(desk: Desk, api: ApiClients,
     listed = api(acme_admin).get(f"{here}/chats/{row.chat_id}/messages").json()["data"]["messages"]
     shown = api(acme_admin).get(f"{here}/messages/{row.pk}").json()["data"]
 
-    thumb = {"emoji": "👍", "fromMe": False, "name": "Bob", "at": "2026-01-01T12:00:01.000Z"}
+    thumb = {
+        "emoji": "👍", "fromMe": False, "name": "Bob", "at": "2026-01-01T12:00:01.000Z",
+        "status": None, "errorCode": None,
+    }  # fmt: skip
     assert [message["reactions"] for message in listed] == [[thumb], []]
     assert shown["reactions"] == [thumb]
 
@@ -128,13 +131,10 @@ def test_a_conversation_shows_who_reacted_with_what(desk: Desk, acme_admin: Some
         assert '<li title="You">🎉<span class="unseen"> You</span></li>' in page
 
 
-def test_those_who_look_are_told_how_the_message_stands(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(live, "publish", lambda *hints: told.extend((hint.kind, hint.payload) for hint in hints))
-
+def test_those_who_look_are_told_how_the_message_stands(desk: Desk, hints: list[live.Hint]) -> None:
     desk.tell(text("Hello"), reacts("👍"), reacts("👍"), reacts("", at=NOON + 2))
 
-    news = [payload for kind, payload in told if kind == "message.reaction"]
+    news = [hint.payload for hint in hints if hint.kind == "message.reaction"]
     assert [[each["emoji"] for each in payload["reactions"]] for payload in news] == [["👍"], []]
     assert {payload["id"] for payload in news} == {Message.objects.get().pk}
 

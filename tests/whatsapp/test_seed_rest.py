@@ -24,6 +24,7 @@ SESSION_KEYS = {
 }
 ADDED_TO_SESSION = {
     *("name", "label", "network", "isLinked", "wanted", "state", "reason", "reasonText", "since", "nextRetryAt"),
+    "ignoresGroups",
 }
 GRANT_KEYS = {
     *("id", "sessionId", "managerId", "companyId", "canRead", "canWrite", "canManageChats", "grantedAt", "grantedBy"),

@@ -11,7 +11,7 @@ from wharf.schema import envelope
 from whatsapp import shapes
 from whatsapp.api import serializers as s
 from whatsapp.models import Chat, Message
-from whatsapp.services import chats, outbound
+from whatsapp.services import chats, outbound, reacting, typing
 from whatsapp.services.chat_care import ChatChange, change_chat
 from whatsapp.services.chats import ChatFilter
 from whatsapp.services.reactions import reactions_to
@@ -148,6 +148,44 @@ class MessageView(CompanyAPIView):
         row = outbound.find_message(message_id, session_id=session_id, by=request.actor)
         own, reactions = row.account.phone_number, reactions_to([row]).get(row.pk, [])
         return ok(shapes.message(row, session_id, request.company.pk, own, reactions))
+
+
+class ReactionView(CompanyAPIView):
+    @extend_schema(
+        operation_id="reactToMessage", tags=["messages"], request=s.OutgoingReaction,
+        responses={202: envelope("ReactedAnswer", s.ReactedShape)},
+    )  # fmt: skip
+    def post(self, request: CompanyRequest, session_id: str, message_id: str) -> Response:
+        """Put an emoji on a message in place of what was put there before, or take it back."""
+        asked = s.OutgoingReaction(data=request.data)
+        asked.is_valid(raise_exception=True)
+        row = reacting.react(
+            company=request.company,
+            session_id=session_id,
+            message_id=message_id,
+            emoji=asked.validated_data["emoji"],
+            by=request.actor,
+        )
+        return ok({"id": message_id, "chatId": row.chat_id, **shapes.reacted(row)}, status=202)
+
+
+class TypingView(CompanyAPIView):
+    @extend_schema(operation_id="showTyping", tags=["chats"], request=s.Typing, responses=envelope("TypingAnswer"))
+    def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """Tell the other side that somebody writes, or has stopped; again every few seconds for as long as they do."""
+        asked = s.Typing(data=request.data)
+        asked.is_valid(raise_exception=True)
+        is_typing = asked.validated_data["typing"]
+        typing.show(session_id=session_id, chat_id=chat_id, is_typing=is_typing, by=request.actor)
+        return ok()
+
+
+class WatchingView(CompanyAPIView):
+    @extend_schema(operation_id="watchChat", tags=["chats"], request=None, responses=envelope("WatchingAnswer"))
+    def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
+        """Somebody looks at the chat: for some twenty seconds `chat.typing` tells who writes to the number."""
+        typing.look(session_id=session_id, chat_id=chat_id, by=request.actor)
+        return ok()
 
 
 class ReadView(CompanyAPIView):

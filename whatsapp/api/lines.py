@@ -217,6 +217,26 @@ class SendView(LineAPIView):
         )
 
 
+class ReactionView(LineAPIView):
+    @extend_schema(operation_id="reactFromLine", tags=["lines"], request=s.LineReaction, responses=s.LineReacted)
+    def post(self, request: CompanyRequest) -> Response:
+        """Put an emoji on a message of the chat with a number, at most ten a minute to one; 503 while no phone is
+        linked."""
+        asked = s.LineReaction(data=request.data)
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        reference, phone, message_id = data["companyId"] or request.company.pk, data["phone"], data["messageId"]
+        row = lines.react(
+            reference,
+            company=request.company,
+            by=request.actor,
+            phone=phone,
+            message_id=message_id,
+            emoji=data["emoji"],
+        )
+        return flat(companyId=reference, phone=phone, messageId=message_id, **shapes.reacted(row))
+
+
 class ReconnectView(LineAPIView):
     @extend_schema(operation_id="reconnectLine", tags=["lines"], request=None, responses=s.LineMessage)
     def post(self, request: CompanyRequest, session_id: str) -> Response:

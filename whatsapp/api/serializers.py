@@ -8,7 +8,7 @@ from rest_framework import serializers
 from fleet.models import Network
 from fleet.states import State, Wanted
 from whatsapp.catalogue import KINDS
-from whatsapp.models import MessageStatus
+from whatsapp.models import MessageStatus, ReactionStatus
 from whatsapp.services.chats import MAX_LIMIT
 from whatsapp.services.feed import MAX_EVENTS
 
@@ -26,7 +26,13 @@ class NewSession(Input):
 
 
 class SessionChange(Input):
-    name = serializers.CharField(allow_blank=True, max_length=80)
+    name = serializers.CharField(allow_blank=True, max_length=80, required=False)
+    ignoresGroups = serializers.BooleanField(required=False, help_text="What is said in groups is not kept.")
+
+    def validate(self, attrs: Any) -> Any:
+        if not attrs:
+            raise serializers.ValidationError({"name": [self.fields["name"].error_messages["required"]]})
+        return attrs
 
 
 class PairingRequest(Input):
@@ -61,6 +67,21 @@ class OutgoingText(Input):
 
 class TextToNumber(OutgoingText):
     phone = serializers.CharField(max_length=40, allow_blank=True, required=False, default="")
+
+
+class OutgoingReaction(Input):
+    emoji = serializers.CharField(allow_blank=True, max_length=32, help_text="One emoji; empty takes it back.")
+
+
+class Typing(Input):
+    typing = serializers.BooleanField()
+
+
+class LineReaction(Input):
+    phone = serializers.CharField(max_length=40)
+    emoji = serializers.CharField(max_length=32)
+    messageId = serializers.CharField(max_length=64, help_text="Ours, or WhatsApp's.")
+    companyId = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
 
 
 class Grant(Input):
@@ -108,6 +129,7 @@ class SessionShape(Input):
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # DRF's fields have a label too
     network = serializers.ChoiceField(Network.choices)
+    ignoresGroups = serializers.BooleanField()
     phoneNumber = serializers.CharField(help_text="Digits; `pending` until a phone is linked.")
     displayName = serializers.CharField(allow_null=True)
     isActive = serializers.BooleanField()
@@ -249,6 +271,15 @@ class LineSent(Input):
     timestamp = serializers.DateTimeField()
 
 
+class LineReacted(Input):
+    success = serializers.BooleanField()
+    companyId = serializers.CharField()
+    phone = serializers.CharField()
+    messageId = serializers.CharField()
+    emoji = serializers.CharField()
+    status = serializers.CharField()
+
+
 class Paired(Input):
     success = serializers.BooleanField()
     companyId = serializers.CharField()
@@ -282,6 +313,15 @@ class ReactionShape(Input):
     fromMe = serializers.BooleanField()
     name = serializers.CharField()
     at = serializers.DateTimeField()
+    status = serializers.ChoiceField(ReactionStatus.choices, allow_null=True, help_text="Of those put here.")
+    errorCode = serializers.CharField(allow_null=True)
+
+
+class ReactedShape(Input):
+    id = serializers.CharField(help_text="The message's.")
+    chatId = serializers.CharField()
+    emoji = serializers.CharField()
+    status = serializers.ChoiceField(ReactionStatus.choices)
 
 
 class MessageShape(Input):

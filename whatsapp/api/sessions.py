@@ -92,19 +92,14 @@ class SessionView(lines.LineAPIView):
 
     @extend_schema(operation_id="renameSession", tags=["sessions"], request=s.SessionChange, responses=SESSION)
     def patch(self, request: CompanyRequest, session_id: str) -> Response:
-        """Give it a name."""
+        """Give it a name; say whether what is said in groups is kept."""
         asked = s.SessionChange(data=request.data)
         asked.is_valid(raise_exception=True)
-        return ok(
-            shown(
-                sessions.rename(
-                    company=request.company,
-                    session_id=session_id,
-                    name=asked.validated_data["name"],
-                    by=request.actor,
-                )
-            )
+        name, ignores_groups = (asked.validated_data.get(key) for key in ("name", "ignoresGroups"))
+        session = sessions.change(
+            company=request.company, session_id=session_id, by=request.actor, name=name, ignores_groups=ignores_groups
         )
+        return ok(shown(session))
 
 
 class StartView(CompanyAPIView):

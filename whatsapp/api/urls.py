@@ -33,9 +33,13 @@ urlpatterns = [
     path("sessions/<str:session_id>/managers/<str:manager_id>", sessions.ManagerView.as_view()),
     path("sessions/<str:session_id>/messages", chats.SendToNumberView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
+    path("sessions/<str:session_id>/messages/<str:message_id>/reaction", chats.ReactionView.as_view()),
+    path("reaction", lines.ReactionView.as_view()),
     path("sessions/<str:session_id>/chats", chats.ChatsView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>", chats.ChatView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/messages", chats.MessagesView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/send", chats.SendView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/read", chats.ReadView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>/typing", chats.TypingView.as_view()),
+    path("sessions/<str:session_id>/chats/<str:chat_id>/watching", chats.WatchingView.as_view()),
 ]

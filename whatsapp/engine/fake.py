@@ -27,9 +27,16 @@ CREATE TABLE IF NOT EXISTS whatsmeow_device (
 CREATE TABLE IF NOT EXISTS whatsmeow_message_secrets (message_id TEXT, key BLOB);
 """
 #: What stays true after a restart; the rest was about a connection that is gone.
-_LASTING: Final = (port.MessageReceived, port.MessageUnreadable, port.ReceiptReceived, port.SendFinished)
+_LASTING: Final = (
+    port.MessageReceived,
+    port.ReactionReceived,
+    port.MessageUnreadable,
+    port.ReceiptReceived,
+    port.SendFinished,
+    port.ReactionFinished,
+)
 #: Worth no entry in a journal: it is told, or it is missed.
-_PASSING: Final = (port.ChallengeIssued, port.CodeRefused, port.Alive, port.ProfileSeen)
+_PASSING: Final = (port.ChallengeIssued, port.CodeRefused, port.Alive, port.ProfileSeen, port.TypingSeen)
 
 
 @dataclass
@@ -132,6 +139,12 @@ class FakeEngine:
         self.started: list[tuple[frozenset[str], port.NetworkAccess | None]] = []
         self.warmed: list[port.NetworkAccess | None] = []
         self.sent: list[port.SendText] = []
+        self.reactions: list[port.SendReaction] = []
+        #: What chats were told of somebody who writes here, and how often somebody was present.
+        self.typed: list[port.SendTyping] = []
+        self.presences = 0
+        #: WhatsApp refuses reactions.
+        self.refuses_reactions = False
         self._sessions: dict[str, _Session] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -209,6 +222,13 @@ class FakeEngine:
             match command:
                 case port.SendText():
                     self._send(session, session_id, command)
+                case port.SendReaction():
+                    self._react(session, session_id, command)
+                case port.SendTyping() if session.is_online:
+                    self.typed.append(command)
+                    self.presences += 1
+                case port.BePresent() if session.is_online:
+                    self.presences += 1
                 case port.RequestCode():
                     self._tell(session_id, self._new_code())
                 case port.Disconnect() if not self.ignores_goodbyes:
@@ -233,6 +253,19 @@ class FakeEngine:
             self._tell(
                 session_id, port.SendFinished(order.message_id, acknowledged, wa_id=wa_id, at=time.time(), peer=peer)
             )
+
+    def _react(self, session: _Session, session_id: str, order: port.SendReaction) -> None:
+        def finish(outcome: port.SendOutcome, detail: str = "") -> None:
+            self._tell(session_id, port.ReactionFinished(order.reaction_id, outcome, time.time(), detail))
+
+        if not session.is_online:
+            finish(port.SendOutcome.NOT_SENT, "websocket not connected")
+        elif self.refuses_reactions:
+            finish(port.SendOutcome.REFUSED, "server returned error 479")
+        else:
+            self.reactions.append(order)
+            if not self.withholds_answers:
+                finish(port.SendOutcome.ACKNOWLEDGED)
 
     def _new_code(self) -> port.ChallengeIssued | port.CodeRefused:
         if self.refuses_codes:
@@ -311,6 +344,17 @@ class FakeEngine:
             wa_id = f"IN{next(self._numbers)}"
             self._tell(session_id, port.MessageReceived(wa_id, time.time(), False, "", who, who, "text", text))
             return wa_id
+
+    def contact_reacts(self, session_id: str, number: str, wa_id: str, emoji: str) -> None:
+        with self._lock:
+            who = port.Person(pn=number, name="Contact")
+            self._tell(session_id, port.ReactionReceived(wa_id, time.time(), False, "", who, who, emoji))
+
+    def contact_types(self, session_id: str, number: str, *, is_typing: bool = True) -> None:
+        """WhatsApp tells it to a device that is present; this one does so whether it is or not."""
+        with self._lock:
+            who = port.Person(pn=number)
+            self._tell(session_id, port.TypingSeen("", who, who, is_typing))
 
     def receipt_comes(self, session_id: str, wa_id: str, kind: port.ReceiptKind = port.ReceiptKind.DELIVERED) -> None:
         with self._lock:

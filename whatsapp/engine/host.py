@@ -32,9 +32,15 @@ GLANCES_A_HEARTBEAT: Final = 5
 EAGER_GLANCES: Final = 10
 #: A predecessor of the same session may need a moment to leave.
 LOCK_SECONDS: Final = 8.0
+#: That somebody types is no news after this: the thread that sends may have waited for an answer.
+TYPING_SECONDS: Final = 5.0
 #: Whatever hangs, the process is gone by then: nobody else would end it when the worker is dead.
 LEAVE_SECONDS: Final = 20.0
 BATCH: Final = 200
+
+
+#: What is said to a chat keeps its order.
+_ONE_AFTER_ANOTHER: Final = (port.SendText, port.SendReaction, port.SendTyping, port.BePresent, port.MarkRead)
 
 
 class Channel:
@@ -96,12 +102,31 @@ class Kept:
         event: port.EngineEvent | None
         if entry.code == neonize.OWN_EVENT:
             event = neonize.own_event(entry.payload)
-            stale = not isinstance(event, port.SendFinished)
+            stale = not isinstance(event, port.SendFinished | port.ReactionFinished)
         elif entry.code == translate.CONNECTED:
             event, stale = port.Connected(""), True
         else:
             event, stale = translate.translate(entry.code, entry.payload), entry.code not in translate.LASTING
         return None if stale and entry.seq <= self.inherited else event
+
+
+def _show_presence(device: neonize.LinkedDevice, command: port.SendTyping | port.BePresent) -> None:
+    if not device.is_connected:
+        return
+    if isinstance(command, port.SendTyping):
+        device.type(command)
+    else:
+        device.be_present()
+
+
+def _unless_late(action: Callable[[], None]) -> Callable[[], None]:
+    deadline = time.monotonic() + TYPING_SECONDS
+
+    def act() -> None:
+        if time.monotonic() < deadline:
+            action()
+
+    return act
 
 
 def _is_final(event: port.EngineEvent | None) -> bool:
@@ -230,6 +255,7 @@ class Host:
             time.sleep(GLANCE_SECONDS)
             for session_id, kept in list(self._kept.items()):
                 if kept.device.is_connected:
+                    kept.device.lapse()
                     if kept.glances < EAGER_GLANCES or kept.glances % GLANCES_A_HEARTBEAT == 0:
                         self._tell(session_id, port.Alive())
                     kept.glances += 1
@@ -247,7 +273,7 @@ class Host:
         if kept is None:
             return
         action = self._action(kept.device, order.command)
-        if isinstance(order.command, port.SendText | port.MarkRead):
+        if isinstance(order.command, _ONE_AFTER_ANOTHER):
             kept.orders.put(lambda: self._when_started(action))
         else:
             # A send may wait for its answer for over a minute; leaving and linking do not queue behind it.
@@ -265,6 +291,10 @@ class Host:
         match command:
             case port.SendText():
                 return lambda: device.send(command)
+            case port.SendReaction():
+                return lambda: device.react(command)
+            case port.SendTyping() | port.BePresent():
+                return _unless_late(lambda: _show_presence(device, command))
             case port.RequestCode(phone=phone):
                 return lambda: device.request_code(phone)
             case port.MarkRead():

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable
 from dataclasses import asdict
@@ -37,7 +38,7 @@ from neonize.exc import NeonizeError, SendMessageError  # noqa: E402
 from neonize.proto.Neonize_pb2 import JID  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # noqa: E402
-from neonize.utils.enum import ReceiptType  # noqa: E402
+from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType  # noqa: E402
 
 from whatsapp.engine import device_store, port, translate  # noqa: E402
 from whatsapp.engine.journal import Journal  # noqa: E402
@@ -60,6 +61,9 @@ GATES: Final = frozenset(
         translate.CLIENT_OUTDATED,
     }
 )
+
+#: How long the device counts as online after somebody here has looked or typed. WhatsApp mutes the phone meanwhile.
+PRESENT_SECONDS: Final = 20.0
 
 #: whatsmeow says so when there was no socket to write the message to, however far it had come before that.
 _NEVER_WRITTEN: Final = ("websocket not connected", "frame socket is closed")
@@ -98,6 +102,8 @@ class LinkedDevice:
         self.journal = Journal(birth.folder / device_store.JOURNAL_FILE)
         self.gate = threading.Event()
         self.ended = False
+        self._presence = threading.Lock()
+        self._present_until: float | None = None
         self._journaled, self._tell = journaled, tell
         self._lifetimes = itertools.chain([FIRST_CODE_SECONDS], itertools.repeat(NEXT_CODE_SECONDS))
         self._client = self._make_client(birth)
@@ -121,11 +127,22 @@ class LinkedDevice:
 
     # -- called on the engine's threads: one append, nothing else ---------------------------------------------
     def _received(self, _uuid: int, pointer: int, size: int, code: int) -> None:
-        if code in translate.SUBSCRIBED:
+        if code in translate.PASSING:
+            self._pass_on(code, ctypes.string_at(pointer, size))
+        elif code in translate.SUBSCRIBED:
             self.journal.append(code, ctypes.string_at(pointer, size))
             self._journaled()
         if code in GATES:
             self.gate.set()
+        if code == translate.CONNECTED:
+            # WhatsApp knows nothing of what was said on an earlier connection.
+            self._present_until = None
+
+    def _pass_on(self, code: int, payload: bytes) -> None:
+        # The same people as in messages, whatever bytes they send: what cannot be understood is nothing to tell.
+        with contextlib.suppress(Exception):
+            if event := translate.translate(code, payload):
+                self._tell(event)
 
     def _qr(self, _client: object, data: bytes) -> None:
         self.gate.set()
@@ -139,7 +156,7 @@ class LinkedDevice:
             self.note(port.Ended(port.Ending.PAIRING_ERROR, detail=status))
 
     # -- called by the host ------------------------------------------------------------------------------------
-    def note(self, event: port.SendFinished | port.Ended | port.ConnectionLost) -> None:
+    def note(self, event: port.SendFinished | port.ReactionFinished | port.Ended | port.ConnectionLost) -> None:
         """Journal something that we know ourselves, in order with what the engine reports."""
         self.journal.append(OWN_EVENT, json.dumps([type(event).__name__, asdict(event)]).encode())
         self._journaled()
@@ -198,6 +215,46 @@ class LinkedDevice:
     def _failed(self, order: port.SendText, detail: str) -> port.SendFinished:
         return port.SendFinished(order.message_id, _outcome(detail), detail=detail, secret=order.secret.hex())
 
+    def react(self, order: port.SendReaction) -> None:
+        """As `send`."""
+        try:
+            outcome = self._react(order)
+        except Exception as error:
+            log.exception("a reaction failed unexpectedly in session %s", self.session_id)
+            outcome = port.ReactionFinished(
+                order.reaction_id, port.SendOutcome.UNCONFIRMED, detail=type(error).__name__
+            )
+        self.note(outcome)
+
+    def _react(self, order: port.SendReaction) -> port.ReactionFinished:
+        try:
+            answer = self._client.send_message(_jid(order.to), _reaction(order))
+        except SendMessageError as error:
+            return port.ReactionFinished(order.reaction_id, _outcome(str(error)), detail=str(error))
+        return port.ReactionFinished(order.reaction_id, port.SendOutcome.ACKNOWLEDGED, at=float(answer.Timestamp))
+
+    # -- who is there ------------------------------------------------------------------------------------------
+    def type(self, order: port.SendTyping) -> None:
+        """Tell the chat. Whoever is not present has no say there."""
+        self.be_present()
+        state = ChatPresence.CHAT_PRESENCE_COMPOSING if order.is_typing else ChatPresence.CHAT_PRESENCE_PAUSED
+        with contextlib.suppress(NeonizeError):
+            self._client.send_chat_presence(_jid(order.to), state, ChatPresenceMedia.CHAT_PRESENCE_MEDIA_TEXT)
+
+    def be_present(self) -> None:
+        """Count as online for `PRESENT_SECONDS` from now. Not before WhatsApp has told the profile's name."""
+        with self._presence, contextlib.suppress(NeonizeError):
+            if self._present_until is None:
+                self._client.send_presence(Presence.AVAILABLE)
+            self._present_until = time.monotonic() + PRESENT_SECONDS
+
+    def lapse(self) -> None:
+        """Called every few seconds: the end of being present."""
+        with self._presence, contextlib.suppress(NeonizeError):
+            if self._present_until is not None and time.monotonic() > self._present_until:
+                self._present_until = None
+                self._client.send_presence(Presence.UNAVAILABLE)
+
     def mark_read(self, order: port.MarkRead) -> None:
         with contextlib.suppress(NeonizeError):
             self._client.mark_read(
@@ -223,6 +280,8 @@ def own_event(payload: bytes) -> port.EngineEvent:
     if name == "SendFinished":
         fields |= {"outcome": port.SendOutcome(fields["outcome"]), "peer": port.Person(**fields["peer"])}
         return port.SendFinished(**fields)
+    if name == "ReactionFinished":
+        return port.ReactionFinished(**fields | {"outcome": port.SendOutcome(fields["outcome"])})
     if name == "Ended":
         return port.Ended(**fields | {"ending": port.Ending(fields["ending"])})
     return port.ConnectionLost(**fields)
@@ -235,6 +294,18 @@ def _outcome(detail: str) -> port.SendOutcome:
     if any(words in detail for words in _NEVER_WRITTEN):
         return port.SendOutcome.NOT_SENT
     return port.SendOutcome.UNCONFIRMED
+
+
+def _reaction(order: port.SendReaction) -> Message:
+    """WhatsApp names a message by its chat, its id, and in a group by whoever wrote it."""
+    message = Message()
+    key = message.reactionMessage.key
+    key.remoteJID, key.fromMe, key.ID = order.to, order.from_me, order.wa_id
+    if order.sender:
+        key.participant = order.sender
+    message.reactionMessage.text = order.emoji
+    message.reactionMessage.senderTimestampMS = int(time.time() * 1000)
+    return message
 
 
 def _jid(text: str) -> JID:

@@ -215,6 +215,37 @@ class SendFinished:
     detail: str = ""
     secret: str = ""
 
+    @property
+    def reference(self) -> str:
+        return self.message_id
+
+
+@dataclass(frozen=True)
+class ReactionFinished:
+    """The outcome of one `SendReaction`."""
+
+    reaction_id: str
+    outcome: SendOutcome
+    at: float = 0.0
+    detail: str = ""
+
+    @property
+    def reference(self) -> str:
+        return self.reaction_id
+
+
+@dataclass(frozen=True)
+class TypingSeen:
+    """Somebody has begun to write in a chat, or has stopped. Nobody has to keep it: it is told, or it is missed.
+
+    Where and by whom as in `MessageReceived`. WhatsApp tells it to those alone who are present (`BePresent`).
+    """
+
+    group: str
+    peer: Person
+    sender: Person
+    is_typing: bool
+
 
 EngineEvent: TypeAlias = (
     ChallengeIssued
@@ -230,6 +261,8 @@ EngineEvent: TypeAlias = (
     | MessageUnreadable
     | ReceiptReceived
     | SendFinished
+    | ReactionFinished
+    | TypingSeen
 )
 
 
@@ -252,6 +285,46 @@ class SendText:
     to: str
     text: str
     secret: bytes
+
+    @property
+    def reference(self) -> str:
+        return self.message_id
+
+
+@dataclass(frozen=True)
+class SendReaction:
+    """Put `emoji` on the message `wa_id` in the chat `to`, in place of what we had put there; empty takes it back.
+
+    `from_me` says whose message it is; in a group `sender` is who wrote it, elsewhere empty. Saying it again is
+    harmless: the last one counts.
+    """
+
+    reaction_id: str
+    to: str
+    wa_id: str
+    from_me: bool
+    sender: str
+    emoji: str
+
+    @property
+    def reference(self) -> str:
+        return self.reaction_id
+
+
+@dataclass(frozen=True)
+class SendTyping:
+    """Tell the chat that somebody here writes, or has stopped. It includes `BePresent`, and is dropped when late."""
+
+    to: str
+    is_typing: bool
+
+
+@dataclass(frozen=True)
+class BePresent:
+    """Somebody looks: count as online for a while, so that WhatsApp tells who writes. Said again, it lasts longer.
+
+    A number that is online all the time has no notifications on its phone (docs/engine.md), so it ends by itself.
+    """
 
 
 @dataclass(frozen=True)
@@ -280,7 +353,7 @@ class Logout:
     """Unlink the device at WhatsApp and erase it from the device store; answered by `Ended(LOGGED_OUT)`."""
 
 
-Command: TypeAlias = SendText | RequestCode | MarkRead | Disconnect | Logout
+Command: TypeAlias = SendText | SendReaction | SendTyping | BePresent | RequestCode | MarkRead | Disconnect | Logout
 
 
 class Host(Protocol):

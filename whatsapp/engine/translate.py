@@ -44,6 +44,7 @@ PAIR_STATUS, CONNECTED, KEEPALIVE_TIMEOUT, KEEPALIVE_RESTORED = 2, 3, 4, 5
 LOGGED_OUT, STREAM_REPLACED, TEMPORARY_BAN, CONNECT_FAILURE = 6, 7, 8, 9
 CLIENT_OUTDATED, STREAM_ERROR, DISCONNECTED = 10, 11, 12
 MESSAGE, RECEIPT, UNDECRYPTABLE = 17, 18, 44
+CHAT_PRESENCE: Final = 19
 SUBSCRIBED: Final = (
     PAIR_STATUS,
     CONNECTED,
@@ -58,7 +59,10 @@ SUBSCRIBED: Final = (
     MESSAGE,
     RECEIPT,
     UNDECRYPTABLE,
+    CHAT_PRESENCE,
 )
+#: True for a moment alone: told at once, and in no journal.
+PASSING: Final = frozenset({CHAT_PRESENCE})
 #: Those that say what was said or sent, and stay true after a restart; the rest is about a connection that is gone.
 LASTING: Final = frozenset({MESSAGE, RECEIPT, UNDECRYPTABLE})
 
@@ -189,6 +193,14 @@ def _receipt(raw: Any) -> port.EngineEvent | None:
     return port.ReceiptReceived(ids, kind, at=_seconds(raw.Timestamp), group=group, peer=peer, from_me=own)
 
 
+def _typing(raw: Any) -> port.EngineEvent | None:
+    where = _where(raw.MessageSource, "")
+    if where is None or raw.MessageSource.IsFromMe:
+        return None
+    group, peer, sender = where
+    return port.TypingSeen(group, peer, sender, is_typing=raw.State == raw.COMPOSING)
+
+
 def _where(source: Any, push_name: Any) -> tuple[str, port.Person, port.Person] | None:
     """(group, peer, sender) of a message or receipt; None when it belongs to no chat: a status, a channel, a bot."""
     sender = _person(source.Sender, source.SenderAlt, name=push_name)
@@ -262,4 +274,5 @@ _HANDLERS: Final[dict[int, Callable[[Any], port.EngineEvent | None]]] = {
     MESSAGE: _message,
     RECEIPT: _receipt,
     UNDECRYPTABLE: _unreadable,
+    CHAT_PRESENCE: _typing,
 }

@@ -8,7 +8,7 @@ from whatsapp.models.contact import Contact
 from whatsapp.models.event import Event, EventCounter
 from whatsapp.models.imported import Imported
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
-from whatsapp.models.reaction import Reaction
+from whatsapp.models.reaction import Reaction, ReactionStatus
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
 
@@ -25,6 +25,7 @@ __all__ = [
     "Message",
     "MessageStatus",
     "Reaction",
+    "ReactionStatus",
     "Session",
     "Transition",
 ]

@@ -52,6 +52,9 @@ class Session(models.Model):
     account = models.ForeignKey(Account, null=True, blank=True, on_delete=models.PROTECT, related_name="sessions")
     created_by = to_public("accounts.User", null=True, blank=True)
 
+    #: What is said in groups is not kept, as in the older system (seed row 78).
+    ignores_groups = models.BooleanField(default=True)
+
     # The challenge on show. A QR code links a device for whoever sees it, so it is gone as soon as it is of no use.
     qr = models.TextField(blank=True)
     qr_expires_at = models.DateTimeField(null=True, blank=True)

@@ -16,11 +16,11 @@ from accounts.models import Role
 from accounts.pages import PageRequest
 from accounts.permissions import Permission
 from whatsapp.errors import MessageNotFound, SendingDenied
-from whatsapp.models import Message, MessageStatus, Reaction
+from whatsapp.models import Message, MessageStatus, Reaction, ReactionStatus
 from whatsapp.pages.base import do, number, page, show, wants_json
 from whatsapp.pages.cards import card_of
 from whatsapp.pages.words import instead_of_text, mark_of, problem_of
-from whatsapp.services import access, chats, outbound
+from whatsapp.services import access, chats, outbound, reacting, typing
 from whatsapp.services.chats import ChatFilter
 from whatsapp.services.reactions import reactions_to
 
@@ -47,16 +47,30 @@ class Bubble:
     mark_text: str
     problem: str
     detail: str
-    #: Each emoji with the name of whoever put it there.
-    reactions: list[tuple[str, str]]
+    reactions: list["Put"]
+    #: Where a reaction is chosen; empty for who may not, and while WhatsApp does not have the message.
+    react: str
 
 
-def bubbles_of(rows: list[Message], *, in_group: bool = False) -> list[Bubble]:
+@dataclass(frozen=True)
+class Put:
+    """A reaction: who put it, and in what state it is if that was somebody here (`wait`, `bad` or nothing to say)."""
+
+    emoji: str
+    name: str
+    tone: str = ""
+    state: str = ""
+
+
+def bubbles_of(rows: list[Message], *, in_group: bool = False, session_id: str = "") -> list[Bubble]:
+    """`session_id` is where the reader may write, else empty."""
     reactions = reactions_to(rows)
-    return [bubble_of(row, reactions.get(row.pk, ()), in_group=in_group) for row in rows]
+    return [bubble_of(row, reactions.get(row.pk, ()), in_group=in_group, session_id=session_id) for row in rows]
 
 
-def bubble_of(row: Message, reactions: Iterable[Reaction] = (), *, in_group: bool = False) -> Bubble:
+def bubble_of(
+    row: Message, reactions: Iterable[Reaction] = (), *, in_group: bool = False, session_id: str = ""
+) -> Bubble:
     """Needs the sender and the writer selected."""
     mark, mark_text = mark_of(row.status) if row.from_me else ("", "")
     return Bubble(
@@ -71,8 +85,25 @@ def bubble_of(row: Message, reactions: Iterable[Reaction] = (), *, in_group: boo
         mark_text=mark_text,
         problem=problem_of(row) if row.from_me else "",
         detail=row.error_detail if row.from_me else "",
-        reactions=[(each.emoji, each.contact.label if each.contact else gettext("You")) for each in reactions],
+        reactions=[_put(each) for each in reactions],
+        react=reverse("reaction", args=[session_id, row.chat_id, row.pk]) if session_id and row.wa_id else "",
     )
+
+
+def _put(row: Reaction) -> Put:
+    if row.contact:
+        return Put(row.emoji, row.contact.label)
+    if row.is_under_way:
+        return Put(row.emoji, gettext("You"), "wait", gettext("Waiting to be sent"))
+    if row.status == ReactionStatus.FAILED:
+        return Put(row.emoji, gettext("You"), "bad", gettext("WhatsApp did not take the change of this reaction"))
+    return Put(row.emoji, gettext("You"))
+
+
+def _where_to_write(request: PageRequest, session_id: str) -> str:
+    """The session's id for who may write in it."""
+    may = access.permissions_on(session_id, request.caller.actor)
+    return session_id if Permission.CHAT_WRITE in may else ""
 
 
 def _who(row: Message, in_group: bool) -> str:
@@ -134,7 +165,7 @@ def conversation(request: PageRequest, session_id: str, chat_id: str) -> HttpRes
     context: dict[str, Any] = {
         "chat": chat,
         "session_id": session_id,
-        "bubbles": bubbles_of(rows, in_group=chat.is_group),
+        "bubbles": bubbles_of(rows, in_group=chat.is_group, session_id=_where_to_write(request, session_id)),
         "older": at + 1 if at < whole.pages else 0,
         "newer": at - 1,
         "max_text": outbound.MAX_TEXT,
@@ -148,12 +179,49 @@ def conversation(request: PageRequest, session_id: str, chat_id: str) -> HttpRes
 @page
 def message(request: PageRequest, session_id: str, chat_id: str, message_id: str) -> HttpResponse:
     """One bubble, for a script that heard of a change."""
-    caller = request.caller
-    row = outbound.find_message(message_id, session_id=session_id, by=caller.actor)
-    chat = chats.find_chat(chats.readable_session(session_id, caller.actor), chat_id)
-    if row.chat_id != chat.pk:
+    row = _message_in(request, session_id, chat_id, message_id)
+    writable = _where_to_write(request, session_id)
+    return render(request, BUBBLE, {"bubble": bubbles_of([row], in_group=row.chat.is_group, session_id=writable)[0]})
+
+
+def _message_in(request: PageRequest, session_id: str, chat_id: str, message_id: str) -> Message:
+    by = request.caller.actor
+    row = outbound.find_message(message_id, session_id=session_id, by=by)
+    if row.chat_id != chats.find_chat(chats.readable_session(session_id, by), chat_id).pk:
         raise MessageNotFound
-    return render(request, BUBBLE, {"bubble": bubbles_of([row], in_group=chat.is_group)[0]})
+    return row
+
+
+#: What is offered; any other emoji can be put from a phone or over the API.
+EMOJI: Final = ("👍", "❤️", "😂", "😮", "😢", "🙏", "🎉", "✅")
+
+
+@form
+@page
+def reaction(request: PageRequest, session_id: str, chat_id: str, message_id: str) -> HttpResponse:
+    """Choose what to put on a message; scripts show it as a dialog."""
+    caller = request.caller
+    access.find_session(session_id, by=caller.actor, needs=Permission.CHAT_WRITE, denied=SendingDenied)
+    row = _message_in(request, session_id, chat_id, message_id)
+
+    def ask(error: str = "") -> HttpResponse:
+        ours = next((each.emoji for each in reactions_to([row]).get(row.pk, []) if each.contact is None), "")
+        offered = [ours, *EMOJI] if ours and ours not in EMOJI else EMOJI
+        context = {"session_id": session_id, "row": row, "offered": offered, "ours": ours, "error": error}
+        parts = {"form": "pages/parts/reaction.html"}
+        return show(request, "pages/reaction.html", context, parts=parts, status=400 if error else 200)
+
+    if request.method != "POST":
+        return ask()
+    emoji = request.POST.get("emoji", "")
+    return do(
+        request,
+        lambda: reacting.react(
+            company=caller.company, session_id=session_id, message_id=row.pk, emoji=emoji, by=caller.actor
+        ),
+        to=reverse("chat", args=[session_id, chat_id]),
+        again=ask,
+    )
 
 
 # -- writing and marking ---------------------------------------------------------------------------------------------
@@ -208,5 +276,29 @@ def read(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
     return do(
         request,
         lambda: chats.mark_read(company=caller.company, session_id=session_id, chat_id=chat_id, by=caller.actor),
+        to=reverse("chat", args=[session_id, chat_id]),
+    )
+
+
+@require_POST
+@page
+def types(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
+    """A script says that its reader writes, or has stopped."""
+    by, is_typing = request.caller.actor, request.POST.get("typing") == "true"
+    return do(
+        request,
+        lambda: typing.show(session_id=session_id, chat_id=chat_id, is_typing=is_typing, by=by),
+        to=reverse("chat", args=[session_id, chat_id]),
+    )
+
+
+@require_POST
+@page
+def watches(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
+    """A script says that its reader is looking."""
+    by = request.caller.actor
+    return do(
+        request,
+        lambda: typing.look(session_id=session_id, chat_id=chat_id, by=by),
         to=reverse("chat", args=[session_id, chat_id]),
     )

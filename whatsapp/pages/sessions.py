@@ -222,10 +222,29 @@ def rename(request: PageRequest, session_id: str) -> HttpResponse:
         return ask()
     return do(
         request,
-        lambda: sessions.rename(company=company, session_id=session_id, name=name, by=by),
+        lambda: sessions.change(company=company, session_id=session_id, name=name, by=by),
         to=reverse("session", args=[session_id]),
         done=sentence("Renamed."),
         again=ask,
+    )
+
+
+@require_POST
+@page
+def ignored(request: PageRequest, session_id: str) -> HttpResponse:
+    """What is not kept of what is said."""
+    caller, here = request.caller, reverse("session", args=[session_id])
+    return do(
+        request,
+        lambda: sessions.change(
+            company=caller.company,
+            session_id=session_id,
+            by=caller.actor,
+            ignores_groups="ignores_groups" in request.POST,
+        ),
+        to=here,
+        done=sentence("Saved."),
+        back=here,
     )
 
 

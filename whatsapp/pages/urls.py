@@ -20,6 +20,7 @@ urlpatterns = [
     path(f"{_SESSION}/unlink", sessions.unlink, name="unlink"),
     path(f"{_SESSION}/archive", sessions.archive, name="archive"),
     path(f"{_SESSION}/rename", sessions.rename, name="rename"),
+    path(f"{_SESSION}/ignored", sessions.ignored, name="ignored"),
     path(f"{_SESSION}/access", sessions.grant, name="grant"),
     path(f"{_SESSION}/access/<str:manager_id>/revoke", sessions.revoke, name="revoke"),
     path(f"{_SESSION}/link", linking.link, name="link"),
@@ -31,5 +32,8 @@ urlpatterns = [
     path(_CHAT, chats.conversation, name="chat"),
     path(f"{_CHAT}/send", chats.send, name="send"),
     path(f"{_CHAT}/read", chats.read, name="read"),
+    path(f"{_CHAT}/typing", chats.types, name="typing"),
+    path(f"{_CHAT}/watching", chats.watches, name="watching"),
     path(f"{_CHAT}/messages/<str:message_id>", chats.message, name="message"),
+    path(f"{_CHAT}/messages/<str:message_id>/reaction", chats.reaction, name="reaction"),
 ]

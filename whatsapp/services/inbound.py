@@ -217,7 +217,7 @@ def record_reactions(company: Company, session: Session, account: Account, event
             continue
         chat = chats[_chat_key(event, people)]
         if _react(chat, contact, event):
-            _tell_reactions(company, session, chat, event.wa_id)
+            tell_reactions(company, session, chat, event.wa_id)
 
 
 def _react(chat: Chat, contact: Contact | None, event: ReactionReceived) -> bool:
@@ -227,14 +227,15 @@ def _react(chat: Chat, contact: Contact | None, event: ReactionReceived) -> bool
     row, is_new = Reaction.objects.get_or_create(chat=chat, wa_id=event.wa_id, contact=contact, defaults=told)
     if is_new:
         return bool(event.emoji)
-    if at < row.at or event.emoji == row.emoji:
+    # One of ours that is under way will be the later one, unless the phone's is.
+    if at < row.at or event.emoji == row.emoji or (row.is_under_way and at == row.at):
         return False
-    row.emoji, row.at = event.emoji, at
-    row.save(update_fields=["emoji", "at"])
+    row.emoji, row.at, row.status, row.error_code = event.emoji, at, "", ""
+    row.save(update_fields=["emoji", "at", "status", "error_code"])
     return True
 
 
-def _tell_reactions(company: Company, session: Session, chat: Chat, wa_id: str) -> None:
+def tell_reactions(company: Company, session: Session, chat: Chat, wa_id: str) -> None:
     """How the message stands now; while it is not here there is nobody to tell."""
     rows = list(Message.objects.filter(chat=chat, wa_id=wa_id))
     reactions = reactions_to(rows)

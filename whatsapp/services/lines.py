@@ -6,21 +6,31 @@ All that is here asks the same services as everything else; only finding the ses
 from datetime import timedelta
 from typing import Final
 
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.permissions import Actor, Permission
 from fleet.states import State
 from tenants.models import Company
 from whatsapp import phones
-from whatsapp.errors import SendingDenied, SessionNotConnected, SessionNotFound, TooManyTexts
-from whatsapp.models import Message, Session
-from whatsapp.services import news, outbound, sessions
+from whatsapp.errors import (
+    MessageNotFound,
+    SendingDenied,
+    SessionNotConnected,
+    SessionNotFound,
+    TooManyReactions,
+    TooManyTexts,
+)
+from whatsapp.models import Chat, Message, Reaction, Session
+from whatsapp.services import news, outbound, reacting, sessions
 from whatsapp.services.access import find_session, visible_sessions
 
 #: How system B wrote a company's id in some places.
 PREFIX: Final = "company_"
 #: To one phone number in a minute (seed row 74).
 TEXTS_A_MINUTE: Final = 30
+#: As many as system B let through (seed 4.2).
+REACTIONS_A_MINUTE: Final = 10
 
 
 def find_line(
@@ -84,6 +94,34 @@ def _check_rate(line: Session, digits: str) -> None:
     times = list(recent[: TEXTS_A_MINUTE + 1])
     if len(times) >= TEXTS_A_MINUTE:
         raise TooManyTexts(seconds=(times[0] - minute_ago).total_seconds())
+
+
+@news.writing
+def react(reference: str, *, company: Company, by: Actor, phone: str, message_id: str, emoji: str) -> Reaction:
+    """React to a message of the chat with a phone number, by our id or WhatsApp's; at most ten a minute to one number.
+
+    Raises TooManyReactions, SessionNotConnected, MessageNotFound and whatever `reacting.react` raises.
+    """
+    line = find_line(reference, company=company, by=by)
+    if line is None:
+        raise SessionNotConnected
+    # Another's rights before anything is said about the number.
+    find_session(line.pk, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
+    chat = Chat.objects.filter(account=line.account_id, contact__phone_number=phones.normalise(phone)).first()
+    message = Message.objects.filter(Q(pk=message_id) | Q(wa_id=message_id), chat=chat).first() if chat else None
+    if message is None:
+        raise MessageNotFound
+    _check_reactions(message.chat)
+    return reacting.react(company=company, session_id=line.pk, message_id=message.pk, emoji=emoji, by=by)
+
+
+def _check_reactions(chat: Chat) -> None:
+    """One message's last reaction counts once: the row is the last wish."""
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    recent = Reaction.objects.filter(chat=chat, contact=None, at__gt=minute_ago).exclude(status="").order_by("at")
+    times = list(recent.values_list("at", flat=True)[: REACTIONS_A_MINUTE + 1])
+    if len(times) >= REACTIONS_A_MINUTE:
+        raise TooManyReactions(seconds=(times[0] - minute_ago).total_seconds())
 
 
 def word_for(line: Session | None) -> str:

@@ -48,7 +48,7 @@ def queue_text(
     text = _checked(text)
     # The placement before the account, as the worker locks them, or both could wait for each other.
     leases.leave_work(session.pk)
-    account = _account_to_send_from(session)
+    account = account_to_send_from(session)
     chat = _chat(account, chat_id) if chat_id else chat_with(account, phone)
     row = Message.objects.create(
         account=account,
@@ -77,7 +77,8 @@ def _checked(text: str) -> str:
     return text
 
 
-def _account_to_send_from(session: Session) -> Account:
+def account_to_send_from(session: Session) -> Account:
+    """The session's account, locked. Raises SessionNotConnected: what cannot leave is not accepted."""
     placement = session.placement
     if session.account_id is None or not placement.is_linked or placement.wanted != Wanted.RUNNING:
         raise SessionNotConnected

@@ -9,9 +9,9 @@ from fleet.leases import Lease
 from fleet.states import Wanted
 from tenants.models import Company
 from whatsapp.engine import device_store
-from whatsapp.engine.port import SendText
+from whatsapp.engine.port import SendReaction, SendText
 from whatsapp.models import Session
-from whatsapp.services import linking, news, outbound, reports
+from whatsapp.services import linking, news, outbound, reacting, reports
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,21 @@ def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
         # The phone had agreed, and the news of it was lost together with its host.
         linking.record_device(company, session, placement, stored.jid)
     outbound.recover(company, session, folder)
+    reacting.recover(session)
     reports.record_start(company=company, lease=lease)
     return True
 
 
 @news.writing
-def take_queued(*, company: Company, lease: Lease, limit: int) -> list[SendText]:
-    """Messages to hand to the engine now. They count as sent from this commit on, whatever happens next."""
+def take_queued(*, company: Company, lease: Lease, limit: int) -> list[SendText | SendReaction]:
+    """What to hand to the engine now. Texts count as sent from this commit on, whatever happens next.
+
+    Reactions come first: they are few, and are about what has been said already.
+    """
     leases.hold(lease)
-    return outbound.claim_queued(company, Session.objects.get(pk=lease.session_id), limit=limit)
+    session = Session.objects.get(pk=lease.session_id)
+    reactions = reacting.claim_queued(session, limit=limit)
+    return [*reactions, *outbound.claim_queued(company, session, limit=limit - len(reactions))]
 
 
 def wanted_code(*, session_id: str) -> CodeRequest | None:

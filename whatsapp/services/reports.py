@@ -16,8 +16,10 @@ from fleet.states import Happening, State, Wanted
 from tenants.models import Company
 from whatsapp.engine import port
 from whatsapp.models import Account, Session
-from whatsapp.services import inbound, linking, news, outbound, transitions
+from whatsapp.services import inbound, linking, news, outbound, reacting, transitions
 
+#: What people say; a receipt is about what we have said.
+_SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.ReactionReceived)
 #: Seconds until the next attempt, by how many have failed in a row; each with jitter, the last one for ever.
 BACKOFF: Final = (1.0, 3.0, 8.0, 20.0, 45.0, 90.0, 180.0, 300.0)
 
@@ -74,11 +76,18 @@ class _Batch:
         return row
 
     def store(self, events: Sequence[port.EngineEvent]) -> None:
-        for kind, run in groupby(events, key=type):
+        for kind, run in groupby(self._heeded(events), key=type):
             self._store_run(kind, list(run))
         self.stored.state = State(self._placement.state)
         if _face(self._placement) != self._shown:
             transitions.tell(self._company, self._placement.pk)
+
+    def _heeded(self, events: Sequence[port.EngineEvent]) -> list[port.EngineEvent]:
+        """Without what people here do not want kept. Only what comes from groups costs the question."""
+        said_in_groups = [event for event in events if isinstance(event, _SAID) and event.group]
+        if said_in_groups and self._session.ignores_groups:
+            return [event for event in events if not (isinstance(event, _SAID) and event.group)]
+        return list(events)
 
     def _store_run(self, kind: type, run: list[port.EngineEvent]) -> None:
         """Messages, reactions, receipts and answers come in numbers and are stored in sets; the rest one by one."""
@@ -90,7 +99,9 @@ class _Batch:
             account = self._locked_account()
             # Messages need no more of the session than its id.
             together(self._company, Session(id=self._placement.pk, account=account), account, run)
-            self.stored.finished |= {e.message_id for e in run if isinstance(e, port.SendFinished)}
+            self.stored.finished |= {
+                e.reference for e in run if isinstance(e, port.SendFinished | port.ReactionFinished)
+            }
 
     def _locked_account(self) -> Account:
         if self._account is None:
@@ -182,6 +193,7 @@ _TOGETHER: Final[dict[type, Callable[..., None]]] = {
     port.ReactionReceived: inbound.record_reactions,
     port.ReceiptReceived: inbound.record_receipts,
     port.SendFinished: outbound.record_finished,
+    port.ReactionFinished: reacting.record_finished,
 }
 
 

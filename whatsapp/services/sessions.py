@@ -207,9 +207,17 @@ def archive(*, company: Company, session_id: str, by: Actor) -> Session:
 
 
 @news.writing
-def rename(*, company: Company, session_id: str, name: str, by: Actor) -> Session:
+def change(
+    *, company: Company, session_id: str, by: Actor, name: str | None = None, ignores_groups: bool | None = None
+) -> Session:
+    """What is None stays as it is. What has been kept of groups stays, whatever is ignored from now on."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
-    Session.objects.filter(pk=session.pk).update(name=_checked_name(name), updated_at=timezone.now())
+    changes: dict[str, object] = {"updated_at": timezone.now()}
+    if name is not None:
+        changes["name"] = _checked_name(name)
+    if ignores_groups is not None:
+        changes["ignores_groups"] = ignores_groups
+    Session.objects.filter(pk=session.pk).update(**changes)
     transitions.tell(company, session.pk)
     return _fresh(session.pk)
 

@@ -24,7 +24,7 @@ from whatsapp.api.events import in_log, look_up
 from whatsapp.errors import ReadingDenied, SendingDenied
 from whatsapp.listening import language_of
 from whatsapp.models import Session
-from whatsapp.services import access, chats, outbound
+from whatsapp.services import access, chats, outbound, typing
 from whatsapp.services.chats import ChatFilter
 from whatsapp.services.reactions import reactions_to
 
@@ -76,6 +76,10 @@ class MessageList(OfChat, s.PageQuery):
 
 class EventList(s.EventQuery):
     pass
+
+
+class Typing(OfChat):
+    isTyping = serializers.BooleanField()
 
 
 class Text(OfChat, s.OutgoingText):
@@ -156,6 +160,12 @@ def mark_chat_as_read(caller: Caller, data: Answer) -> Answer:
     return _done({"markedCount": marked, "chat": shown}, MARKED if marked else NOTHING_UNREAD)
 
 
+def show_typing(caller: Caller, data: Answer) -> Answer:
+    session = _session(caller, data, Permission.CHAT_WRITE, WritingDenied)
+    typing.show(session_id=session.pk, chat_id=data["chatId"], is_typing=data["isTyping"], by=caller.actor)
+    return {"success": True}
+
+
 def _session(
     caller: Caller,
     data: Answer,
@@ -209,6 +219,7 @@ CALLS: Final[Mapping[str, Call]] = {
         OfSession, get_session_status, sentence("Error getting the status of the session")
     ),
     "whatsapp:get_events": Call(EventList, get_events, sentence("Error getting the events")),
+    "typing-status": Call(Typing, show_typing, sentence("Error telling who is writing")),
     "whatsapp:mark_chat_as_read": Call(OfChat, mark_chat_as_read, sentence("Error marking the messages as read")),
 }
 

@@ -35,6 +35,7 @@ _CHAT_KEYS: Final = (
 _MESSAGE_KEYS: Final = (
     "id", "messageId", "fromMe", "fromNumber", "fromName", "body", "messageType", "timestamp",
 )  # fmt: skip
+_TYPING_KEYS: Final = ("sessionId", "chatId", "isTyping", "participantId", "timestamp")
 #: How the older documentation calls what a receipt proves.
 _RECEIPTS: Final = {
     MessageStatus.SERVER_ACK: "sent",
@@ -91,6 +92,9 @@ class Teller:
                 yield from self._message(payload["chat"], payload["message"])
             case "message.status" if payload["sessionId"] in self.joined:
                 yield from self._message_status(payload)
+            case "chat.typing" if payload["sessionId"] in self.joined:
+                # Announced under this name alone.
+                yield "typing-status", _only(payload, _TYPING_KEYS)
             case "chat.changed" if payload["sessionId"] in self.joined:
                 yield from self._chat(payload, payload)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fleet.leases import Lease
 from fleet.models import Placement
 from tenants.models import Company
+from whatsapp.worker.attention import Attention
 from whatsapp.worker.decide import Seen
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Owned:
     has_more: bool = False
     #: Something came back unsent; it is tried again with the next connection, or the next tick.
     came_back: bool = False
+    attention: Attention = field(default_factory=Attention)
     #: When to stop waiting for the engine (monotonic), because it says nothing when this goes wrong.
     deadline: float | None = None
 

@@ -5,25 +5,28 @@ is where it comes true, and the only caller of an engine.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from django.utils import timezone
 
 from fleet import leases, models
+from fleet.hints import Hint
 from fleet.leases import LeaseLost, WorkerGone
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
-from tenants.context import arun_in_public
+from tenants.context import arun_in, arun_in_public
 from whatsapp.engine import device_store, port
 from whatsapp.networks import NetworkMissing, access_to
-from whatsapp.services import owning, reports, transitions
+from whatsapp.services import owning, reports, transitions, typing
 from whatsapp.worker import wakeups
 from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
@@ -92,7 +95,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Tick until `stop` is set; then hand everything over. Raises WorkerGone when its row was taken away."""
         await self.open()
-        listener = asyncio.create_task(wakeups.listen(self._wake, self._woken))
+        listener = asyncio.create_task(wakeups.listen(self._wake, self._woken, self._hear))
         stopper = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
@@ -112,6 +115,12 @@ class Worker:
                 await self.tick()
         except DATABASE_AWAY as error:
             log.warning("the database is away (%s); connections are kept", type(error).__name__)
+
+    def _hear(self, hint: Hint) -> None:
+        """Somebody here types or looks: its host is told, if it is ours and online, and else nobody."""
+        owned = self._owned.get(hint.session_id)
+        if owned and owned.host and owned.is_connected and (command := owned.attention.command_for(hint)):
+            self._spawn(owned.host.host.command(owned.session_id, command))
 
     def _wants_full_tick(self) -> bool:
         return asyncio.get_running_loop().time() >= self._next_tick
@@ -306,6 +315,9 @@ class Worker:
         """Store what was reported; only then may the host forget it."""
         events = [report.event for report in told]
         self._notice(owned, events)
+        if seen := [event for event in events if isinstance(event, port.TypingSeen)]:
+            self._spawn(self._tell_typing(owned, seen))
+        events = [event for event in events if not isinstance(event, port.TypingSeen)]
         if any(not isinstance(event, port.Alive) for event in events):
             stored = await self._write(owned, reports.record, events=events)
             if stored is None:
@@ -316,6 +328,13 @@ class Worker:
         if last := max(report.seq for report in told):
             await run.host.acknowledge(owned.session_id, last)
         await self._do_work(owned)
+
+    async def _tell_typing(self, owned: Owned, seen: Sequence[port.TypingSeen]) -> None:
+        """Of each the last word. Who cannot be told now is not told: it would be news no more."""
+        last = {(event.group, event.peer, event.sender): event for event in seen}
+        call = partial(typing.tell, company=owned.company, session_id=owned.session_id, events=list(last.values()))
+        with contextlib.suppress(*DATABASE_AWAY):
+            await arun_in(owned.company, call)
 
     def _notice(self, owned: Owned, events: Iterable[port.EngineEvent]) -> None:
         """What the worker's own picture needs: who is connected, and what to wait for."""
@@ -332,6 +351,8 @@ class Worker:
                 case port.Paired():
                     owned.wait_at_most(FINISH_SECONDS)
                 case port.SendFinished(outcome=port.SendOutcome.NOT_SENT):
+                    owned.came_back = True
+                case port.ReactionFinished(outcome=port.SendOutcome.NOT_SENT | port.SendOutcome.UNCONFIRMED):
                     owned.came_back = True
                 case port.Alive(ok=True) if owned.is_connected:
                     self._alive.add(owned.session_id)
@@ -435,7 +456,7 @@ class Worker:
         room = IN_FLIGHT - len(owned.in_flight)
         orders = await self._write(owned, owning.take_queued, limit=room) or []
         owned.has_more = len(orders) == room
-        owned.in_flight |= {order.message_id for order in orders}
+        owned.in_flight |= {order.reference for order in orders}
         for order in orders:
             await run.host.command(owned.session_id, order)
 

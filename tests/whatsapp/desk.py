@@ -23,6 +23,7 @@ from whatsapp.engine.port import (
 )
 from whatsapp.models import Chat, Message, Session
 from whatsapp.services import outbound, owning, reports, sessions
+from whatsapp.services.handing import Handed
 from whatsapp.services.reports import Stored
 
 SHOP: Final = "4915550000001"
@@ -83,8 +84,11 @@ class Desk:
         options = {"session_id": self.session_id, "text": text, "by": SYSTEM}
         return outbound.queue_text(company=self.company, phone=phone, chat_id=chat_id, **options).pk  # type: ignore[arg-type]
 
-    def take(self, limit: int = 10) -> list[SendText]:
+    def hand_over(self, limit: int = 10) -> Handed:
         return owning.take_queued(company=self.company, lease=self.lease, limit=limit)
+
+    def take(self, limit: int = 10) -> list[SendText]:
+        return self.hand_over(limit).orders
 
     def send(self, text: str = "Hello", *, phone: str = BOB.pn) -> str:
         """Queued and handed to the engine."""

@@ -7,7 +7,9 @@ from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
 from whatsapp.models.imported import Imported
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
+from whatsapp.models.pacing import Pacing
 from whatsapp.models.reaction import Reaction
+from whatsapp.models.repeat import IdempotencyKey
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
 
@@ -17,10 +19,12 @@ __all__ = [
     "CodeAttempt",
     "Contact",
     "EarlyReceipt",
+    "IdempotencyKey",
     "Imported",
     "ManagerAccess",
     "Message",
     "MessageStatus",
+    "Pacing",
     "Reaction",
     "Session",
     "Transition",

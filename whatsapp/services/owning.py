@@ -11,9 +11,9 @@ from fleet.leases import Lease
 from fleet.states import Wanted
 from tenants.models import Company
 from whatsapp.engine import device_store
-from whatsapp.engine.port import SendText
 from whatsapp.models import Session
 from whatsapp.services import linking, outbound, reports
+from whatsapp.services.handing import Handed, hand_over
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
 
 
 @transaction.atomic
-def take_queued(*, company: Company, lease: Lease, limit: int) -> list[SendText]:
+def take_queued(*, company: Company, lease: Lease, limit: int) -> Handed:
     """Messages to hand to the engine now. They count as sent from this commit on, whatever happens next."""
     leases.hold(lease)
-    return outbound.claim_queued(company, Session.objects.get(pk=lease.session_id), limit=limit)
+    return hand_over(company, lease.session_id, limit=limit)
 
 
 def wanted_code(*, session_id: str) -> CodeRequest | None:

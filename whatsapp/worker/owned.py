@@ -1,5 +1,6 @@
 """What a worker knows in memory of a session it owns; everything that must last is in the rows."""
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,10 @@ class Owned:
     in_flight: set[str] = field(default_factory=set)
     #: The last time, there were more to send than could be handed over.
     has_more: bool = False
+    #: Texts to people who never wrote to us wait.
+    holds_new: bool = False
+    #: When to ask for texts again.
+    timer: asyncio.TimerHandle | None = None
     #: Something came back unsent; it is tried again with the next connection, or the next tick.
     came_back: bool = False
     #: When to stop waiting for the engine (monotonic), because it says nothing when this goes wrong.
@@ -68,4 +73,7 @@ class Owned:
         self.in_flight.clear()
         # Whatever was asked of that host has to be asked again of the next.
         self.code_asked_at, self.seen_work, self.has_more = None, -1, False
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         self.wait_at_most(None)

@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,6 +25,7 @@ from tenants.context import arun_in_public
 from whatsapp.engine import device_store, port
 from whatsapp.networks import NetworkMissing, access_to
 from whatsapp.services import owning, reports, transitions
+from whatsapp.services.handing import Handed
 from whatsapp.worker import wakeups
 from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
@@ -333,6 +335,9 @@ class Worker:
                     owned.wait_at_most(FINISH_SECONDS)
                 case port.SendFinished(outcome=port.SendOutcome.NOT_SENT):
                     owned.came_back = True
+                case port.MessageReceived() | port.SendFinished() if owned.holds_new:
+                    # Whoever writes to us may be answered, and WhatsApp may take texts to new people again.
+                    owned.has_more = True
                 case port.Alive(ok=True) if owned.is_connected:
                     self._alive.add(owned.session_id)
                 case port.Alive(ok=False):
@@ -406,6 +411,7 @@ class Worker:
         """Nobody wants anything of it: give it back. The keys of a device unlinked here are erased now."""
         if owned.placement.reason == Reason.UNLINKED and not owned.placement.is_linked:
             await asyncio.to_thread(device_store.erase, owned.folder)
+        owned.is_without_host()
         self._owned.pop(owned.session_id, None)
         await arun_in_public(leases.release, owned.lease)
         # Somebody may have wanted it again while it still was ours.
@@ -433,11 +439,24 @@ class Worker:
 
     async def _send(self, run: HostRun, owned: Owned) -> None:
         room = IN_FLIGHT - len(owned.in_flight)
-        orders = await self._write(owned, owning.take_queued, limit=room) or []
-        owned.has_more = len(orders) == room
-        owned.in_flight |= {order.message_id for order in orders}
-        for order in orders:
+        handed = await self._write(owned, owning.take_queued, limit=room) or Handed()
+        owned.has_more, owned.holds_new = handed.has_more, handed.holds_new
+        owned.in_flight |= {order.message_id for order in handed.orders}
+        self._come_back(owned, handed.again_at)
+        for order in handed.orders:
             await run.host.command(owned.session_id, order)
+
+    def _come_back(self, owned: Owned, at: datetime | None) -> None:
+        """Ask for texts again at that moment: what was scheduled is due then, or the pace lets the next one go."""
+        if owned.timer is not None:
+            owned.timer.cancel()
+        seconds = (at - timezone.now()).total_seconds() if at else 0.0
+        loop = asyncio.get_running_loop()
+        owned.timer = loop.call_later(max(seconds, 0.0), self._ask_again, owned) if at else None
+
+    def _ask_again(self, owned: Owned) -> None:
+        owned.timer, owned.has_more = None, True
+        self._look_again(owned)
 
     async def _ask_for_code(self, run: HostRun, owned: Owned) -> None:
         request = await in_company(owned.company, owning.wanted_code, session_id=owned.session_id)

@@ -34,7 +34,7 @@ from tests.sockets import Socket
 from tests.whatsapp.desk import Desk, text
 from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost
 from whatsapp.engine.port import Person as Party
-from whatsapp.models import Chat, ManagerAccess, Message, Session, Transition
+from whatsapp.models import Chat, ManagerAccess, Message, Pacing, Session, Transition
 from whatsapp.routing import websocket_urlpatterns
 from whatsapp.services import access, sessions
 from whatsapp.socketio.calls import CALLS
@@ -112,7 +112,7 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
 
 
 def _rows() -> list[object]:
-    models = (Session, Chat, Message, ManagerAccess, Transition)
+    models = (Session, Chat, Message, ManagerAccess, Transition, Pacing)
     rows: list[object] = [list(model.objects.order_by("pk").values()) for model in models]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -239,6 +239,11 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/managers/<str:manager_id>": {"DELETE": Call()},
     f"{_S}/messages": {"POST": Call(TEXT)},
     f"{_S}/messages/<str:message_id>": {"GET": Call()},
+    f"{_S}/messages/<str:message_id>/cancel": {"POST": Call()},
+    f"{_S}/queue": {"GET": Call()},
+    f"{_S}/queue/pause": {"POST": Call()},
+    f"{_S}/queue/resume": {"POST": Call()},
+    f"{_S}/queue/pace": {"PUT": Call({"minGap": 5, "maxGap": 9})},
     f"{_S}/chats": {"GET": Call()},
     f"{_S}/chats/<str:chat_id>": {"GET": Call(), "PATCH": Call({"chatName": "Stolen"})},
     f"{_S}/chats/<str:chat_id>/messages": {"GET": Call(), "POST": Call(TEXT)},
@@ -271,6 +276,7 @@ SMUGGLED: Final = {
     f"{_S}/managers": {"POST"},
     f"{_S}/managers/<str:manager_id>": {"DELETE"},
     f"{_S}/messages/<str:message_id>": {"GET"},
+    f"{_S}/messages/<str:message_id>/cancel": {"POST"},
     f"{_S}/chats/<str:chat_id>": {"GET", "PATCH"},
     f"{_S}/chats/<str:chat_id>/messages": {"GET", "POST"},
     f"{_S}/chats/<str:chat_id>/send": {"POST"},

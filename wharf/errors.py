@@ -27,6 +27,7 @@ class Kind(StrEnum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    UNPROCESSABLE = "unprocessable"
     TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
     BROKEN = "broken"

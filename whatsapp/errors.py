@@ -99,6 +99,22 @@ class MessageLeft(WharfError):
     text = sentence("The message has left already, or may have")
 
 
+class BadIdempotencyKey(WharfError):
+    code, kind = "bad_idempotency_key", Kind.INVALID
+    text = sentence("Idempotency-Key must have 1 to %(limit)s printable ASCII characters")
+
+
+class IdempotencyKeyReused(WharfError):
+    code, kind = "idempotency_key_reused", Kind.UNPROCESSABLE
+    text = sentence("This Idempotency-Key was used for another request")
+
+
+class RequestInProgress(WharfError):
+    code, kind = "request_in_progress", Kind.CONFLICT
+    text = sentence("A request with this Idempotency-Key is being carried out. Ask again in a moment.")
+    retry_after = 1
+
+
 class BadPhoneNumber(WharfError):
     code, kind = "bad_phone_number", Kind.INVALID
     text = sentence("This is not a phone number: 10 to 15 digits with the country code are expected")

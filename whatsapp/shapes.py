@@ -11,7 +11,7 @@ from fleet.reasons import SENTENCES, Reason
 from fleet.states import State
 from wharf.moments import moment
 from whatsapp import qr
-from whatsapp.models import Chat, Contact, ManagerAccess, Message, Reaction, Session, Transition
+from whatsapp.models import Chat, Contact, ManagerAccess, Message, MessageStatus, Reaction, Session, Transition
 
 Shape = dict[str, Any]
 
@@ -37,6 +37,7 @@ def session(row: Session) -> Shape:
         "since": moment(placement.since),
         "nextRetryAt": moment(placement.next_retry_at),
         "lastSeen": moment(placement.evidence_at),
+        "queuePausedAt": moment(row.queue_paused_at),
         "createdAt": moment(row.created_at),
         "updatedAt": moment(row.updated_at),
     }
@@ -134,6 +135,10 @@ def message(
         "timestamp": moment(row.timestamp),
         "status": row.status,
         "errorCode": row.error_code or None,
+        "retryAt": moment(row.retry_at) if row.status == MessageStatus.FAILED else None,
+        "priority": row.priority,
+        "sendAt": moment(row.send_at),
+        "expiresAt": moment(row.expires_at),
         "isRead": row.is_read,
         "managerId": row.sent_by_id,
         "manager": person(row.sent_by),

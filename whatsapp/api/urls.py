@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.api import addresses, chats, lines, sessions, stats
+from whatsapp.api import addresses, chats, lines, queue, sessions, stats
 
 urlpatterns = [
     path("websocket/test-config", addresses.TestConfigView.as_view()),
@@ -32,6 +32,11 @@ urlpatterns = [
     path("sessions/<str:session_id>/managers/<str:manager_id>", sessions.ManagerView.as_view()),
     path("sessions/<str:session_id>/messages", chats.SendToNumberView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
+    path("sessions/<str:session_id>/messages/<str:message_id>/cancel", queue.CancelView.as_view()),
+    path("sessions/<str:session_id>/queue", queue.QueueView.as_view()),
+    path("sessions/<str:session_id>/queue/pause", queue.PauseView.as_view()),
+    path("sessions/<str:session_id>/queue/resume", queue.ResumeView.as_view()),
+    path("sessions/<str:session_id>/queue/pace", queue.PaceView.as_view()),
     path("sessions/<str:session_id>/chats", chats.ChatsView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>", chats.ChatView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/messages", chats.MessagesView.as_view()),

@@ -17,6 +17,7 @@ from whatsapp.errors import SendingDenied, SessionNotConnected, SessionNotFound,
 from whatsapp.models import Message, Session
 from whatsapp.services import outbound, sessions
 from whatsapp.services.access import find_session, visible_sessions
+from whatsapp.services.outbound import Delivery
 
 #: How system B wrote a company's id in some places.
 PREFIX: Final = "company_"
@@ -65,7 +66,9 @@ def initialise(reference: str, *, company: Company, by: Actor) -> Session:
 
 
 @transaction.atomic
-def send_text(reference: str, *, company: Company, by: Actor, phone: str, text: str) -> Message:
+def send_text(
+    reference: str, *, company: Company, by: Actor, phone: str, text: str, delivery: Delivery = outbound.AT_ONCE
+) -> Message:
     """Queue a text to a phone number; at most 30 a minute to one number. Raises TooManyTexts, SessionNotConnected and
     whatever `outbound.queue_text` raises."""
     line = find_line(reference, company=company, by=by)
@@ -74,7 +77,7 @@ def send_text(reference: str, *, company: Company, by: Actor, phone: str, text: 
     # Another's rights before anything is said about the number.
     find_session(line.pk, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
     _check_rate(line, phones.normalise(phone))
-    return outbound.queue_text(company=company, session_id=line.pk, phone=phone, text=text, by=by)
+    return outbound.queue_text(company=company, session_id=line.pk, phone=phone, text=text, by=by, delivery=delivery)
 
 
 def _check_rate(line: Session, digits: str) -> None:

@@ -1,7 +1,11 @@
-"""What WhatsApp's refusals of a text mean: stable codes for programs, and what to do about each. Pure."""
+"""What WhatsApp's refusals of a text mean: stable codes, sentences for people, and what to do about each. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
+
+from django.utils.translation import gettext
+
+from wharf.errors import sentence
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,35 @@ def refusal_of(detail: str) -> Refusal:
     if "no LID found" in detail:
         return NOT_ON_WHATSAPP
     words = detail.rsplit("server returned error ", 1)
-    number = words[-1].split()[0] if len(words) == 2 and words[-1].split() else ""
+    number = words[-1].split()[0].rstrip(":") if len(words) == 2 and words[-1].split() else ""
     if not number.isdigit():
         return UNKNOWN
     return _BY_NUMBER.get(number) or Refusal(f"whatsapp_{number[:20]}")
+
+
+#: Why a text failed or is not confirmed, by its code.
+_SENTENCES: Final[dict[str, str]] = {
+    "not_on_whatsapp": sentence("This number is not on WhatsApp."),
+    "no_answer": sentence("WhatsApp did not confirm it. It may have arrived, so it is not sent again by itself."),
+    "expired": sentence("It could not be sent in time."),
+    "new_chats_restricted": sentence(
+        "WhatsApp does not let this number write to new people for a while. Those who wrote to it can be answered."
+    ),
+    "new_chats_used_up": sentence(
+        "This number has written to as many new people as WhatsApp allows for now. "
+        "Those who wrote to it can be answered."
+    ),
+    "rate_limited": sentence("WhatsApp refused the message because too many were sent in a short time."),
+}
+
+
+def problem_text(code: str) -> str:
+    """Why, in the reader's language; empty without a code."""
+    if not code:
+        return ""
+    if known := _SENTENCES.get(code):
+        return gettext(known)
+    prefix, _, number = code.partition("_")
+    if prefix == "whatsapp" and number:
+        return gettext("WhatsApp refused the message (error %(code)s).") % {"code": number}
+    return gettext("WhatsApp refused the message.")

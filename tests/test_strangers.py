@@ -295,6 +295,8 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     _P: {"GET": Call()},
     f"{_P}/start": {"POST": Call()},
     f"{_P}/pause": {"POST": Call()},
+    f"{_P}/hold": {"POST": Call()},
+    f"{_P}/release": {"POST": Call()},
     f"{_P}/unlink": {"GET": Call(), "POST": Call()},
     f"{_P}/archive": {"GET": Call(), "POST": Call()},
     f"{_P}/rename": {"GET": Call(), "POST": Call({"name": "Stolen"})},

@@ -153,6 +153,38 @@ def _holds_new(dock: Dock, session_id: str) -> bool:
     return bool(owned and owned.holds_new and owned.seen_work == dock.placement(session_id).work)
 
 
+# -- no answer ---------------------------------------------------------------------------------------------------------
+def test_what_the_engine_never_answers_is_open_until_a_receipt_tells(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(run, "TICK_SECONDS", 0.1)
+    dock.work()
+    session_id = dock.connected()
+    dock.engine.withholds_answers = True
+
+    row = dock.becomes(put(dock, session_id, "Anybody?"), MessageStatus.UNCONFIRMED)
+    assert (row.error_code, bool(row.wa_id)) == ("no_answer", True)
+    dock.engine.receipt_comes(session_id, row.wa_id)
+
+    settled = dock.becomes(row.pk, MessageStatus.DELIVERED)
+    assert (settled.error_code, sent(dock)) == ("", ["Anybody?"])
+
+
+def test_texts_that_nobody_answers_do_not_stop_those_behind_them(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(run, "TICK_SECONDS", 0.1)
+    dock.work()
+    session_id = dock.connected()
+    dock.engine.withholds_answers = True
+    ids = [put(dock, session_id, str(number)) for number in range(run.IN_FLIGHT + 1)]
+
+    for message_id in ids:
+        dock.becomes(message_id, MessageStatus.UNCONFIRMED)
+
+    assert sorted(sent(dock), key=int) == [str(number) for number in range(run.IN_FLIGHT + 1)]
+
+
 # -- with the real engine --------------------------------------------------------------------------------------------
 def test_whatsapps_refusal_holds_new_people_and_lets_answers_go(harbour: Harbour) -> None:
     shop, bob, eve, dan = (harbour.phone(name) for name in ("Shop", "Bob", "Eve", "Dan"))

@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 
 from tenants.models import Company
 from wharf.ids import new_id
+from wharf.moments import moment
 from whatsapp import live, shapes
 from whatsapp.engine.port import (
     MessageReceived,
@@ -279,6 +280,7 @@ def tell_status(company: Company, session: Session, row: Message) -> None:
         "messageId": row.wa_id,
         "status": row.status,
         "errorCode": row.error_code or None,
+        "retryAt": moment(row.retry_at) if row.status == MessageStatus.FAILED else None,
     }
     live.publish(live.chats_group(company, session.pk), "message.status", payload)
 

@@ -1,6 +1,8 @@
 """Sending: a row first, then the engine, then what WhatsApp says; never claiming more than is known."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -180,6 +182,15 @@ def recover(company: Company, session: Session, folder: Path) -> None:
             inbound.tell_status(company, session, row)
 
 
+def leave_open(company: Company, session: Session, folder: Path, message_ids: Collection[str]) -> None:
+    """No answer came in time, and the host lives: nobody can know yet, whatever the device store holds by now."""
+    for row in Message.objects.filter(pk__in=message_ids, status=MessageStatus.SENT):
+        # A store that cannot be read now costs the id alone.
+        with suppress(sqlite3.Error):
+            row.wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
+        _unconfirmed(company, session, row, row.wa_id, "no answer in time")
+
+
 def recover_blindly(company: Company, session: Session) -> None:
     """As `recover`, where the store that could have told is lost: nobody can know of any of them."""
     for row in Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None):
@@ -205,8 +216,8 @@ def _finish(company: Company, session: Session, account: Account, row: Message, 
         case SendOutcome.UNCONFIRMED:
             _unconfirmed(company, session, row, event.wa_id, event.detail)
         case SendOutcome.NOT_SENT:
-            row.status = MessageStatus.QUEUED
-            row.save(update_fields=["status"])
+            row.status, row.error_code, row.error_detail = MessageStatus.QUEUED, "", ""
+            row.save(update_fields=["status", "error_code", "error_detail"])
             inbound.tell_status(company, session, row)
         case SendOutcome.REFUSED:
             _refused(company, session, row, event)

@@ -1,5 +1,6 @@
 """What the owner of a session reads and takes over: getting ready to start, messages to send, a code to ask for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,13 @@ def take_queued(*, company: Company, lease: Lease, limit: int) -> Handed:
     """Messages to hand to the engine now. They count as sent from this commit on, whatever happens next."""
     leases.hold(lease)
     return hand_over(company, lease.session_id, limit=limit)
+
+
+@transaction.atomic
+def give_up_waiting(*, company: Company, lease: Lease, folder: Path, message_ids: Collection[str]) -> None:
+    """The engine says nothing of these: nobody knows of them, until it or a receipt tells. Raises LeaseLost."""
+    leases.hold(lease)
+    outbound.leave_open(company, Session.objects.get(pk=lease.session_id), folder, message_ids)
 
 
 def wanted_code(*, session_id: str) -> CodeRequest | None:

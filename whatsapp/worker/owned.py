@@ -30,8 +30,8 @@ class Owned:
     #: `Placement.work` as far as it has been done.
     seen_work: int = -1
     code_asked_at: datetime | None = None
-    #: Messages handed to the engine that have not come back.
-    in_flight: set[str] = field(default_factory=set)
+    #: Messages handed to the engine that have not come back, with when they were (monotonic).
+    in_flight: dict[str, float] = field(default_factory=dict)
     #: The last time, there were more to send than could be handed over.
     has_more: bool = False
     #: Texts to people who never wrote to us wait.
@@ -58,6 +58,11 @@ class Owned:
     @property
     def seen(self) -> Seen:
         return Seen(self.host is not None or self.is_starting, self.is_connected, self.was_asked_to_leave)
+
+    def unanswered(self, seconds: float) -> set[str]:
+        """Messages that the engine has had for longer than so many seconds."""
+        before = time.monotonic() - seconds
+        return {message_id for message_id, since in self.in_flight.items() if since < before}
 
     def wait_at_most(self, seconds: float | None) -> None:
         self.deadline = None if seconds is None else time.monotonic() + seconds

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import random
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,6 +50,8 @@ FINISH_SECONDS: Final = 30.0
 CODE_SLACK_SECONDS: Final = 15.0
 #: Messages handed to one session's engine and not yet answered.
 IN_FLIGHT: Final = 10
+#: Each may wait for 75 s (docs/engine.md) behind all others; what has no answer by then may have none ever.
+ANSWER_SECONDS: Final = 75.0 * IN_FLIGHT + 60.0
 #: Hosts that may be starting at the same time.
 STARTING_HOSTS: Final = 3
 
@@ -208,6 +211,7 @@ class Worker:
                 await self._let_go(owned)
             case Action.NOTHING:
                 owned.has_more, owned.came_back = owned.has_more or owned.came_back, False
+                await self._give_up_on_answers(owned)
                 await self._do_work(owned)
         return False
 
@@ -312,7 +316,8 @@ class Worker:
             stored = await self._write(owned, reports.record, events=events)
             if stored is None:
                 return
-            owned.in_flight -= stored.finished
+            for message_id in stored.finished:
+                owned.in_flight.pop(message_id, None)
             if stored.is_over:
                 await self._released_by(run, owned)
         if last := max(report.seq for report in told):
@@ -441,10 +446,18 @@ class Worker:
         room = IN_FLIGHT - len(owned.in_flight)
         handed = await self._write(owned, owning.take_queued, limit=room) or Handed()
         owned.has_more, owned.holds_new = handed.has_more, handed.holds_new
-        owned.in_flight |= {order.message_id for order in handed.orders}
+        owned.in_flight |= dict.fromkeys((order.message_id for order in handed.orders), time.monotonic())
         self._come_back(owned, handed.again_at)
         for order in handed.orders:
             await run.host.command(owned.session_id, order)
+
+    async def _give_up_on_answers(self, owned: Owned) -> None:
+        """An engine that has not answered by now may never do; an answer that comes after all still counts."""
+        if overdue := owned.unanswered(ANSWER_SECONDS):
+            log.error("session %s: no answer to %d messages", owned.session_id, len(overdue))
+            await self._write(owned, owning.give_up_waiting, folder=owned.folder, message_ids=overdue)
+            for message_id in overdue:
+                owned.in_flight.pop(message_id, None)
 
     def _come_back(self, owned: Owned, at: datetime | None) -> None:
         """Ask for texts again at that moment: what was scheduled is due then, or the pace lets the next one go."""

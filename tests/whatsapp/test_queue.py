@@ -526,6 +526,7 @@ def test_the_queue_says_what_each_text_waits_for(desk: Desk, acme_admin: Person,
     assert told(free) == [(1, "Now", None, None), (2, "Later", "scheduled", moment)]
     assert told(paused) == [(1, "Now", "paused", None), (2, "Later", "scheduled", moment)]
     assert (free["queue"]["inFlight"], free["queue"]["heldReason"], paused["queue"]["isPaused"]) == (1, None, True)
+    assert (free["queue"]["heldText"], paused["queue"]["heldText"]) == ("", "Sending was stopped here.")
 
 
 def test_a_page_of_the_queue_counts_positions_through(desk: Desk, acme_admin: Person, api: ApiClients) -> None:

@@ -167,7 +167,7 @@ class MessageView(CompanyAPIView):
         own, reactions = row.account.phone_number, reactions_to([row]).get(row.pk, [])
         shape = shapes.message(row, session_id, request.company.pk, own, reactions)
         wait = queue.wait_for(company=request.company, row=row)
-        told = held(wait) if wait else {"heldReason": None}
+        told = held(wait) if wait else {"heldReason": None, "heldText": ""}
         return ok(shape | told | {"errorText": problem_text(row.error_code)})
 
 

@@ -324,11 +324,13 @@ class MessageShape(Input):
 class HeldMessageShape(MessageShape):
     errorText = serializers.CharField(help_text="`errorCode` in the reader's language.")
     heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
 
 
 class QueuedMessageShape(MessageShape):
     position = serializers.IntegerField(help_text="The how manieth it is to leave, from 1.")
     heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
 
 
 class ChatShape(Input):
@@ -376,6 +378,7 @@ class QueuedShape(Input):
 class NewChatsShape(Input):
     isHeld = serializers.BooleanField()
     heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
     retryAt = serializers.DateTimeField(allow_null=True)
     refusals = serializers.IntegerField(help_text="How often in a row WhatsApp refused texts to new people.")
 
@@ -385,6 +388,7 @@ class QueueStateShape(Input):
     isPaused = serializers.BooleanField()
     pausedAt = serializers.DateTimeField(allow_null=True)
     heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
     retryAt = serializers.DateTimeField(allow_null=True)
     newChats = NewChatsShape()
     pace = Pace()

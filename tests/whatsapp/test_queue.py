@@ -16,7 +16,7 @@ from tenants.models import Company
 from tests.accounts.races import in_its_own_connection, wait_for_a_lock
 from tests.conftest import ApiClients
 from tests.people import Person, make_person
-from tests.whatsapp.desk import BOB, EVE, GROUP, NOON, Desk, acknowledged, failed, orders_of, receipt, text
+from tests.whatsapp.desk import BOB, BOB_BY_LID, EVE, GROUP, NOON, Desk, acknowledged, failed, orders_of, receipt, text
 from whatsapp.engine.port import ConnectionLost, SendOutcome
 from whatsapp.errors import (
     BadExpiry,
@@ -392,6 +392,24 @@ def test_new_people_have_a_limit_of_their_own_that_answers_do_not_count_for(desk
 
     desk.tell(text("Hi, it is me", peer=type(BOB)(pn=DAN)))
     assert orders_of(desk.take()) == ["To new Dan"]
+
+
+def test_who_wrote_by_another_address_is_not_new(desk: Desk) -> None:
+    message_id = desk.send("By number", phone=BOB.pn)
+    assert desk.chat().is_new
+    desk.tell(text("By hidden identity", peer=BOB_BY_LID))
+
+    desk.tell(acknowledged(message_id))
+
+    assert not desk.chat().is_new
+
+
+def test_what_we_write_on_the_phone_makes_nobody_known(desk: Desk) -> None:
+    desk.tell(text("From the phone", from_me=True))
+    assert desk.chat().is_new
+
+    desk.tell(text("Answer"))
+    assert not desk.chat().is_new
 
 
 def test_gaps_that_make_no_sense_are_refused(desk: Desk) -> None:

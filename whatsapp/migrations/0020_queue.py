@@ -5,6 +5,13 @@ from django.conf import settings
 from django.db import migrations, models
 
 
+#: What the messages say of the time before.
+WHO_WROTE = """
+UPDATE whatsapp_chat SET has_written = TRUE
+WHERE EXISTS (SELECT FROM whatsapp_message m WHERE m.chat_id = whatsapp_chat.id AND NOT m.from_me)
+"""
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -67,6 +74,11 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
+            model_name='chat',
+            name='has_written',
+            field=models.BooleanField(default=False),
+        ),
+        migrations.AddField(
             model_name='session',
             name='queue_paused_at',
             field=models.DateTimeField(blank=True, null=True),
@@ -101,4 +113,5 @@ class Migration(migrations.Migration):
             model_name='idempotencykey',
             constraint=models.UniqueConstraint(fields=('caller', 'key'), name='one_answer_a_key'),
         ),
+        migrations.RunSQL(WHO_WROTE, migrations.RunSQL.noop),
     ]

@@ -161,7 +161,7 @@ def preview(row: Message) -> str:
 _TOUCH: Final = """
 UPDATE whatsapp_chat
 SET last_message_at = %s, last_message_text = %s, unread_count = unread_count + %s, updated_at = now(),
-    is_archived = is_archived AND %s = 0
+    is_archived = is_archived AND %s = 0, has_written = has_written OR %s
 WHERE id = %s
 """
 
@@ -180,7 +180,7 @@ def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequen
         chat.unread_count += unread
         # What a customer writes must not stay out of sight.
         chat.is_archived = chat.is_archived and not unread
-        touched.append((chat.last_message_at, chat.last_message_text, unread, unread, chat.pk))
+        touched.append((chat.last_message_at, chat.last_message_text, unread, unread, unread > 0, chat.pk))
     with connection.cursor() as cursor:
         cursor.executemany(_TOUCH, touched)
 

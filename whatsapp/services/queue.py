@@ -4,7 +4,6 @@ Whoever writes locks the placement first, as the owner does when it hands texts 
 handed over, and never both.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -67,20 +66,18 @@ def look(
     queue, allowed = _look(company, session, now)
     page = Page(number, min(limit, MAX_LIMIT), queue.waiting + queue.scheduled)
     rows = list(_in_order(session, now)[page.offset : page.offset + page.limit])
-    new = _new_chats(rows) if allowed.new_wait else set()
-    waits = [_wait_of(row, queue.wait, allowed, row.chat_id in new, now) for row in rows]
+    waits = [_wait_of(row, queue.wait, allowed, now) for row in rows]
     listed = [Waiting(row, page.offset + n, wait) for n, (row, wait) in enumerate(zip(rows, waits, strict=True), 1)]
     return queue, listed, page
 
 
 def wait_for(*, company: Company, row: Message) -> Wait | None:
-    """What a queued text waits for; None when it is about to leave, or is not queued."""
+    """What a queued text waits for; None when it is about to leave, or is not queued. Asks for its chat."""
     if row.status != MessageStatus.QUEUED or row.session_id is None:
         return None
     now = timezone.now()
     queue, allowed = _look(company, Session.objects.with_placement().get(pk=row.session_id), now)
-    is_new = allowed.new_wait is not None and standing.is_new_chat(row)
-    return _wait_of(row, queue.wait, allowed, is_new, now)
+    return _wait_of(row, queue.wait, allowed, now)
 
 
 def _look(company: Company, session: Session, now: datetime) -> tuple[Queue, Allowance]:
@@ -121,17 +118,10 @@ def _wait_of_all(session: Session) -> Wait | None:
     return None
 
 
-def _wait_of(row: Message, of_all: Wait | None, allowed: Allowance, is_new: bool, now: datetime) -> Wait | None:
+def _wait_of(row: Message, of_all: Wait | None, allowed: Allowance, now: datetime) -> Wait | None:
     if row.send_at is not None and row.send_at > now:
         return Wait(Hold.SCHEDULED, row.send_at)
-    return of_all or allowed.wait_of(is_new=is_new)
-
-
-def _new_chats(rows: Sequence[Message]) -> set[str]:
-    """Those of the rows' chats with people who never wrote to us."""
-    persons = {row.chat_id for row in rows if not row.chat.is_group}
-    wrote = Message.objects.filter(chat__in=persons, from_me=False).values_list("chat_id", flat=True)
-    return persons - set(wrote.distinct())
+    return of_all or allowed.wait_of(is_new=row.chat.is_new)
 
 
 # -- stopping and going on ---------------------------------------------------------------------------------------------

@@ -70,14 +70,9 @@ def note_refusal(session: Session, message: Message, refusal: Refusal, now: date
     """Hold back what WhatsApp would refuse too; when such a text may be tried again, None where nobody can tell."""
     if refusal.is_too_fast:
         return _slow_down(session, now)
-    if refusal.is_about_new_chats and is_new_chat(message):
+    if refusal.is_about_new_chats and message.chat.is_new:
         return _hold_new_chats(session, message, now)
     return None
-
-
-def is_new_chat(message: Message) -> bool:
-    """Whether it went to somebody who never wrote to us. Groups are nobody's first contact."""
-    return not message.chat.is_group and not Message.objects.filter(chat=message.chat_id, from_me=False).exists()
 
 
 def _slow_down(session: Session, now: datetime) -> datetime:

@@ -124,14 +124,14 @@ def hold(lease: Lease) -> Placement:
 
 def leave_work(session_id: str) -> None:
     """Tell the owner that there is something new for it, once the surrounding transaction commits."""
-    Placement.objects.filter(session_id=session_id).update(work=F("work") + 1)
-    wake(session_id)
-
-
-def wake(session_id: str) -> None:
-    """Wake the workers at commit. Only a hint: they look by themselves too."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, session_id])
+        cursor.execute(_LEAVE_WORK, [session_id, WAKE_CHANNEL])
+
+
+_LEAVE_WORK: Final = """
+WITH left_for AS (UPDATE fleet_placement SET work = work + 1 WHERE session_id = %s RETURNING session_id)
+SELECT pg_notify(%s, session_id) FROM left_for
+"""
 
 
 #: The PostgreSQL channel that workers listen on.

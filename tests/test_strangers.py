@@ -34,7 +34,7 @@ from tests.sockets import Socket
 from tests.whatsapp.desk import NOON, Desk, text
 from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost, ReactionReceived, TypingSeen
 from whatsapp.engine.port import Person as Party
-from whatsapp.models import Chat, ManagerAccess, Message, Reaction, Session, Transition
+from whatsapp.models import Chat, ManagerAccess, Message, Pacing, Reaction, Session, Transition
 from whatsapp.routing import websocket_urlpatterns
 from whatsapp.services import access, sessions, typing
 from whatsapp.socketio.calls import CALLS
@@ -117,7 +117,7 @@ def reaction(emoji: str) -> ReactionReceived:
 
 
 def _rows() -> list[object]:
-    models = (Session, Chat, Message, Reaction, ManagerAccess, Transition)
+    models = (Session, Chat, Message, Reaction, ManagerAccess, Transition, Pacing)
     rows: list[object] = [list(model.objects.order_by("pk").values()) for model in models]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -248,6 +248,11 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/messages/<str:message_id>": {"GET": Call()},
     f"{_S}/messages/<str:message_id>/reaction": {"POST": Call({"emoji": "🎉"})},
     "api/whatsapp/reaction": {"POST": Call(REACTION)},
+    f"{_S}/messages/<str:message_id>/cancel": {"POST": Call()},
+    f"{_S}/queue": {"GET": Call()},
+    f"{_S}/queue/pause": {"POST": Call()},
+    f"{_S}/queue/resume": {"POST": Call()},
+    f"{_S}/queue/pace": {"PUT": Call({"minGap": 5, "maxGap": 9})},
     f"{_S}/chats": {"GET": Call()},
     f"{_S}/chats/<str:chat_id>": {"GET": Call(), "PATCH": Call({"chatName": "Stolen"})},
     f"{_S}/chats/<str:chat_id>/messages": {"GET": Call(), "POST": Call(TEXT)},
@@ -283,6 +288,7 @@ SMUGGLED: Final = {
     f"{_S}/managers/<str:manager_id>": {"DELETE"},
     f"{_S}/messages/<str:message_id>": {"GET"},
     f"{_S}/messages/<str:message_id>/reaction": {"POST"},
+    f"{_S}/messages/<str:message_id>/cancel": {"POST"},
     f"{_S}/chats/<str:chat_id>": {"GET", "PATCH"},
     f"{_S}/chats/<str:chat_id>/messages": {"GET", "POST"},
     f"{_S}/chats/<str:chat_id>/send": {"POST"},
@@ -303,6 +309,8 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     _P: {"GET": Call()},
     f"{_P}/start": {"POST": Call()},
     f"{_P}/pause": {"POST": Call()},
+    f"{_P}/hold": {"POST": Call()},
+    f"{_P}/release": {"POST": Call()},
     f"{_P}/unlink": {"GET": Call(), "POST": Call()},
     f"{_P}/archive": {"GET": Call(), "POST": Call()},
     f"{_P}/rename": {"GET": Call(), "POST": Call({"name": "Stolen"})},

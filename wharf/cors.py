@@ -25,4 +25,5 @@ class OpenAPIToOtherSites:
         asks_first = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         response = HttpResponse(status=204, headers=_PREFLIGHT) if asks_first else self.get_response(request)
         response.headers.setdefault("Access-Control-Allow-Origin", "*")
+        response.headers.setdefault("Access-Control-Expose-Headers", "Idempotency-Replayed, Retry-After")
         return response

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     GONE = "gone"
+    UNPROCESSABLE = "unprocessable"
     TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
     BROKEN = "broken"

@@ -23,6 +23,7 @@ MEANINGS: Final[dict[Kind, Meaning]] = {
     Kind.NOT_FOUND: Meaning(http_status=404, ws_close=4404, exit_code=66),
     Kind.CONFLICT: Meaning(http_status=409, ws_close=4409, exit_code=65),
     Kind.GONE: Meaning(http_status=410, ws_close=4410, exit_code=66),
+    Kind.UNPROCESSABLE: Meaning(http_status=422, ws_close=4422, exit_code=65),
     Kind.TOO_MANY: Meaning(http_status=429, ws_close=4429, exit_code=75),
     Kind.UNAVAILABLE: Meaning(http_status=503, ws_close=4503, exit_code=69),
     Kind.BROKEN: Meaning(http_status=500, ws_close=4500, exit_code=70),

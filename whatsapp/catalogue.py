@@ -54,8 +54,10 @@ KINDS: Final = {
                 "chatId": "its chat",
                 "sessionId": "its session",
                 "messageId": "WhatsApp's id; empty until it is known",
-                "status": "`queued`, `sent`, `server_ack`, `delivered`, `read`, `failed`, `unconfirmed`, `received`",
+                "status": "`queued`, `sent`, `server_ack`, `delivered`, `read`, `failed`, `unconfirmed`, `cancelled`; "
+                "`received` of what can be read now",
                 "errorCode": "why it failed; null else",
+                "retryAt": "when it may be tried again, where anybody can tell; null else",
             },
         ),
         Kind(

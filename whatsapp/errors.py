@@ -84,6 +84,49 @@ class MessageNotSentYet(WharfError):
     text = sentence("WhatsApp does not have this message yet")
 
 
+class BadPriority(WharfError):
+    code, kind = "bad_priority", Kind.INVALID
+    text = sentence("The priority must be a whole number from %(least)s to %(most)s")
+
+
+class BadSendTime(WharfError):
+    code, kind = "bad_send_time", Kind.INVALID
+    text = sentence("The time to send at must be in the future, and at most %(days)s days ahead")
+
+
+class BadExpiry(WharfError):
+    code, kind = "bad_expiry", Kind.INVALID
+    text = sentence("The message would expire before it may be sent")
+
+
+class BadGap(WharfError):
+    code, kind = "bad_gap", Kind.INVALID
+    text = sentence("The shortest gap between messages must not be longer than the longest one")
+
+
+class MessageLeft(WharfError):
+    """Only what provably has not left can be taken back."""
+
+    code, kind = "message_left", Kind.CONFLICT
+    text = sentence("The message has left already, or may have")
+
+
+class BadIdempotencyKey(WharfError):
+    code, kind = "bad_idempotency_key", Kind.INVALID
+    text = sentence("Idempotency-Key must have 1 to %(limit)s printable ASCII characters")
+
+
+class IdempotencyKeyReused(WharfError):
+    code, kind = "idempotency_key_reused", Kind.UNPROCESSABLE
+    text = sentence("This Idempotency-Key was used for another request")
+
+
+class RequestInProgress(WharfError):
+    code, kind = "request_in_progress", Kind.CONFLICT
+    text = sentence("A request with this Idempotency-Key is being carried out. Ask again in a moment.")
+    retry_after = 1
+
+
 class BadPhoneNumber(WharfError):
     code, kind = "bad_phone_number", Kind.INVALID
     text = sentence("This is not a phone number: 10 to 15 digits with the country code are expected")
@@ -194,6 +237,21 @@ class ChatCareDenied(PermissionDenied):
 class SendingDenied(PermissionDenied):
     code = "sending_denied"
     text = sentence("You do not have the right to send messages in this WhatsApp session")
+
+
+class CancellingDenied(PermissionDenied):
+    code = "cancelling_denied"
+    text = sentence("You may take back your own messages; those of others, only whoever manages chats here")
+
+
+class QueueControlDenied(PermissionDenied):
+    code = "queue_control_denied"
+    text = sentence("You do not have the right to pause sending in this WhatsApp session")
+
+
+class PacingDenied(PermissionDenied):
+    code = "pacing_denied"
+    text = sentence("Only administrators may set how fast a session sends")
 
 
 class AmbiguousName(WharfError):

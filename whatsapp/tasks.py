@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from tenants.context import run_in
 from tenants.models import Company
 from whatsapp.models import EarlyReceipt
-from whatsapp.services import feed
+from whatsapp.services import feed, queue, repeats
 
 #: A receipt whose message has not turned up by now is for one that we shall never hear of.
 EARLY_RECEIPTS_KEPT: Final = timedelta(days=2)
@@ -32,3 +32,18 @@ def forget_early_receipts(timestamp: int) -> None:
 
 def _forget_early_receipts() -> None:
     EarlyReceipt.objects.filter(created_at__lt=timezone.now() - EARLY_RECEIPTS_KEPT).delete()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(queueing_lock="expire_queued")
+def expire_queued(timestamp: int) -> None:
+    """Texts whose time is over while nobody brings their session online; the others' owners see to it at the moment."""
+    for company in Company.objects.all():
+        run_in(company, queue.expire_late, company)
+
+
+@app.periodic(cron="52 * * * *")
+@app.task(queueing_lock="forget_idempotency_keys")
+def forget_idempotency_keys(timestamp: int) -> None:
+    for company in Company.objects.all():
+        run_in(company, repeats.forget_old)

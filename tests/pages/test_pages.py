@@ -41,6 +41,8 @@ PAGES = {
 DEEDS = {
     "/start": "write",
     "/pause": "admin",
+    "/hold": "admin",
+    "/release": "admin",
     "/unlink": "admin",
     "/archive": "admin",
     "/rename": "admin",
@@ -641,7 +643,9 @@ def test_each_status_has_a_mark_and_words(desk: Desk, acme_admin: Person, status
     ("code", "reason"),
     [
         ("not_on_whatsapp", "This number is not on WhatsApp."),
-        ("whatsapp_463", "WhatsApp refused the message (error 463)."),
+        ("whatsapp_479", "WhatsApp refused the message (error 479)."),
+        ("new_chats_restricted", "WhatsApp does not let this number write to new people for a while."),
+        ("expired", "It could not be sent in time."),
         ("refused", "WhatsApp refused the message."),
         ("no_answer", "It may have arrived"),
     ],
@@ -673,6 +677,8 @@ def test_a_message_without_text_says_what_it_is(
     [
         ({"status": MessageStatus.SERVER_ACK}, True),
         ({"status": MessageStatus.QUEUED}, False),
+        ({"status": MessageStatus.CANCELLED}, False),
+        ({"status": MessageStatus.FAILED}, False),
         ({"status": MessageStatus.READ, "secret": b"x"}, False),
     ],
 )
@@ -682,6 +688,19 @@ def test_what_was_written_on_the_phone_is_said_to_be(
     desk.says("Yes", from_me=True, sender=None, **fields)
 
     assert ("On the phone" in content(at_browser(acme_admin).get(address(desk, "/chats/{chat}")))) is is_said
+
+
+def test_sending_is_stopped_and_let_go_from_the_sessions_page(desk: Desk, acme_admin: Person) -> None:
+    client = at_browser(acme_admin)
+    assert desk.at("/hold") in content(client.get(desk.at()))
+
+    client.post(desk.at("/hold"))
+    page = content(client.get(desk.at()))
+
+    assert desk.fresh().queue_paused_at is not None
+    assert ("Sending stopped" in page, desk.at("/release") in page, desk.at("/hold") in page) == (True, True, False)
+    client.post(desk.at("/release"))
+    assert desk.fresh().queue_paused_at is None
 
 
 def test_sending_leads_back_to_the_chat(desk: Desk, acme_admin: Person) -> None:

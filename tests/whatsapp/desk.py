@@ -24,6 +24,7 @@ from whatsapp.engine.port import (
 )
 from whatsapp.models import Chat, Message, Session
 from whatsapp.services import outbound, owning, reports, sessions
+from whatsapp.services.handing import Handed
 from whatsapp.services.reports import Stored
 
 SHOP: Final = "4915550000001"
@@ -88,12 +89,12 @@ class Desk:
 
     def take(self, limit: int = 10) -> list[SendText]:
         """Texts to send; reactions that waited are handed over too, see `take_reactions`."""
-        return [order for order in self._take(limit) if isinstance(order, SendText)]
+        return [order for order in self.hand_over(limit).orders if isinstance(order, SendText)]
 
     def take_reactions(self, limit: int = 10) -> list[SendReaction]:
-        return [order for order in self._take(limit) if isinstance(order, SendReaction)]
+        return [order for order in self.hand_over(limit).orders if isinstance(order, SendReaction)]
 
-    def _take(self, limit: int) -> list[SendText | SendReaction]:
+    def hand_over(self, limit: int = 10) -> Handed:
         return owning.take_queued(company=self.company, lease=self.lease, limit=limit)
 
     def send(self, text: str = "Hello", *, phone: str = BOB.pn) -> str:
@@ -155,5 +156,6 @@ def failed(message_id: str, outcome: SendOutcome, wa_id: str = "", detail: str =
     return SendFinished(message_id, outcome, wa_id=wa_id, detail=detail)
 
 
-def orders_of(rows: Sequence[SendText]) -> list[str]:
-    return [row.text for row in rows]
+def orders_of(rows: Sequence[SendText | SendReaction]) -> list[str]:
+    """The texts among them."""
+    return [row.text for row in rows if isinstance(row, SendText)]

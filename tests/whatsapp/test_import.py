@@ -197,6 +197,7 @@ def test_linking_the_number_again_goes_on_in_the_same_chat(a: VclBack, shop: Sho
 
         chat = Chat.objects.get()
         assert (chat.pk, chat.unread_count, chat.last_message_text) == (shop.chat, 2, "Я снова тут")
+        assert not chat.is_new
         assert Message.objects.filter(chat=chat).count() == 4
 
 
@@ -310,6 +311,7 @@ def test_a_third_run_takes_what_is_new_and_leaves_what_people_changed(a: VclBack
     with tenant_context(shop.target):
         chat = Chat.objects.get()
         assert (chat.name, chat.unread_count, chat.last_message_text) == ("Ваня", 1, "Вы тут?")
+        assert not chat.is_new
         assert not chat.is_archived
         assert Message.objects.filter(is_read=False).get().pk == new
         assert not ManagerAccess.objects.exists()

@@ -147,7 +147,8 @@ def test_an_answer_gives_the_message_its_id_and_the_addressee_a_hidden_identity(
     ("outcome", "detail", "status", "code"),
     [
         (SendOutcome.UNCONFIRMED, "timed out", MessageStatus.UNCONFIRMED, "no_answer"),
-        (SendOutcome.REFUSED, "server returned error 463", MessageStatus.FAILED, "whatsapp_463"),
+        (SendOutcome.REFUSED, "server returned error 463", MessageStatus.FAILED, "new_chats_restricted"),
+        (SendOutcome.REFUSED, "server returned error 479", MessageStatus.FAILED, "whatsapp_479"),
         (SendOutcome.REFUSED, "no LID found for 49", MessageStatus.FAILED, "not_on_whatsapp"),
         (SendOutcome.REFUSED, "server returned error ?", MessageStatus.FAILED, "refused"),
         (SendOutcome.REFUSED, "x" * 900, MessageStatus.FAILED, "refused"),

@@ -25,6 +25,7 @@ SESSION_KEYS = {
 ADDED_TO_SESSION = {
     *("name", "label", "network", "isLinked", "wanted", "state", "reason", "reasonText", "since", "nextRetryAt"),
     "ignoresGroups",
+    "queuePausedAt",
 }
 GRANT_KEYS = {
     *("id", "sessionId", "managerId", "companyId", "canRead", "canWrite", "canManageChats", "grantedAt", "grantedBy"),
@@ -38,6 +39,7 @@ MESSAGE_KEYS = {
     *("id", "chatId", "sessionId", "companyId", "messageId", "fromMe", "fromNumber", "fromName", "body"),
     *("messageType", "mediaUrl", "timestamp", "isRead", "managerId", "createdAt", "manager"),
 }
+ADDED_TO_MESSAGE = {"status", "errorCode", "reactions", "retryAt", "priority", "sendAt", "expiresAt"}
 NAMES = {"firstName", "lastName", "email"}
 
 
@@ -226,7 +228,7 @@ def test_chats_and_messages_have_the_older_keys(acme: Company, acme_admin: Perso
     opened = api(acme_admin).get(f"{path}/{chat_id}/messages").json()["data"]
 
     assert set(listed["chats"][0]) == CHAT_KEYS | {"_count", "contact", "assigneeId"}
-    assert set(opened["messages"][0]) == MESSAGE_KEYS | {"status", "errorCode", "reactions"}
+    assert set(opened["messages"][0]) == MESSAGE_KEYS | ADDED_TO_MESSAGE
     chat = api(acme_admin).get(f"{path}/{chat_id}").json()["data"]
     assert set(opened["chat"]) == set(chat) == CHAT_KEYS | {"contact", "assigneeId"}
     assert set(listed["pagination"]) == set(opened["pagination"]) == {"page", "limit", "total", "pages"}

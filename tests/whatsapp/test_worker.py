@@ -248,7 +248,7 @@ def test_a_refused_message_has_failed_with_whatsapps_code(harbour: Harbour) -> N
 
     row = harbour.becomes(harbour.sends(session_id, bob, "Hello"), MessageStatus.FAILED)
 
-    assert row.error_code == "whatsapp_463"
+    assert (row.error_code, row.retry_at is None) == ("new_chats_restricted", False)
 
 
 def test_a_message_to_a_number_without_whatsapp_has_failed(harbour: Harbour) -> None:

@@ -10,11 +10,14 @@ from wharf.errors import sentence
 from wharf.schema import envelope
 from whatsapp import shapes
 from whatsapp.api import serializers as s
+from whatsapp.api.queue import held
+from whatsapp.api.repeats import REPEATABLE, repeatable
 from whatsapp.models import Chat, Message
-from whatsapp.services import chats, outbound, reacting, typing
+from whatsapp.services import chats, outbound, queue, reacting, typing
 from whatsapp.services.chat_care import ChatChange, change_chat
 from whatsapp.services.chats import ChatFilter
 from whatsapp.services.reactions import reactions_to
+from whatsapp.services.refusals import problem_text
 
 SENT = sentence("The message has been sent")
 MARKED = sentence("The messages have been marked as read")
@@ -93,9 +96,10 @@ class MessagesView(CompanyAPIView):
         return ok({"chat": _chat(chat, session_id, request), "messages": listed, "pagination": page.shape})
 
     @extend_schema(
-        operation_id="sendMessage", tags=["messages"], request=s.OutgoingText,
+        operation_id="sendMessage", tags=["messages"], request=s.OutgoingText, parameters=[REPEATABLE],
         responses=envelope("PostedAnswer", s.QueuedShape),
     )  # fmt: skip
+    @repeatable
     def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
         """The same as `…/send`, at the address of the older documentation."""
         return _send(request, session_id, chat_id)
@@ -103,9 +107,10 @@ class MessagesView(CompanyAPIView):
 
 class SendView(CompanyAPIView):
     @extend_schema(
-        operation_id="sendToChat", tags=["messages"], request=s.OutgoingText,
+        operation_id="sendToChat", tags=["messages"], request=s.OutgoingText, parameters=[REPEATABLE],
         responses=envelope("SentAnswer", s.QueuedShape),
     )  # fmt: skip
+    @repeatable
     def post(self, request: CompanyRequest, session_id: str, chat_id: str) -> Response:
         """Send a text to a chat. It is queued at once; follow its status live or by GET."""
         return _send(request, session_id, chat_id)
@@ -114,25 +119,36 @@ class SendView(CompanyAPIView):
 def _send(request: CompanyRequest, session_id: str, chat_id: str) -> Response:
     asked = s.OutgoingText(data=request.data)
     asked.is_valid(raise_exception=True)
-    text = asked.validated_data["message"]
+    data = asked.validated_data
     row = outbound.queue_text(
-        company=request.company, session_id=session_id, chat_id=chat_id, text=text, by=request.actor
+        company=request.company,
+        session_id=session_id,
+        chat_id=chat_id,
+        text=data["message"],
+        by=request.actor,
+        delivery=asked.delivery(data),
     )
     return ok(_queued(row), message=gettext(SENT))
 
 
 class SendToNumberView(CompanyAPIView):
     @extend_schema(
-        operation_id="sendToNumber", tags=["messages"], request=s.TextToNumber,
+        operation_id="sendToNumber", tags=["messages"], request=s.TextToNumber, parameters=[REPEATABLE],
         responses={202: envelope("SentToNumberAnswer", s.QueuedShape)},
     )  # fmt: skip
+    @repeatable
     def post(self, request: CompanyRequest, session_id: str) -> Response:
         """Send a text to a phone number; its chat is made if there is none."""
         asked = s.TextToNumber(data=request.data)
         asked.is_valid(raise_exception=True)
         data = asked.validated_data
         row = outbound.queue_text(
-            company=request.company, session_id=session_id, phone=data["phone"], text=data["message"], by=request.actor
+            company=request.company,
+            session_id=session_id,
+            phone=data["phone"],
+            text=data["message"],
+            by=request.actor,
+            delivery=asked.delivery(data),
         )
         return ok(_queued(row), status=202)
 
@@ -142,12 +158,17 @@ def _queued(row: Message) -> shapes.Shape:
 
 
 class MessageView(CompanyAPIView):
-    @extend_schema(operation_id="showMessage", tags=["messages"], responses=envelope("MessageAnswer", s.MessageShape))
+    @extend_schema(
+        operation_id="showMessage", tags=["messages"], responses=envelope("MessageAnswer", s.HeldMessageShape)
+    )
     def get(self, request: CompanyRequest, session_id: str, message_id: str) -> Response:
         """One message with how far it has come."""
         row = outbound.find_message(message_id, session_id=session_id, by=request.actor)
         own, reactions = row.account.phone_number, reactions_to([row]).get(row.pk, [])
-        return ok(shapes.message(row, session_id, request.company.pk, own, reactions))
+        shape = shapes.message(row, session_id, request.company.pk, own, reactions)
+        wait = queue.wait_for(company=request.company, row=row)
+        told = held(wait) if wait else {"heldReason": None, "heldText": ""}
+        return ok(shape | told | {"errorText": problem_text(row.error_code)})
 
 
 class ReactionView(CompanyAPIView):

@@ -14,6 +14,7 @@ from whatsapp import shapes
 from whatsapp.api import serializers as s
 from whatsapp.api.lines import LineAPIView, flat
 from whatsapp.api.lines import SendView as LineSendView
+from whatsapp.api.repeats import REPEATABLE
 from whatsapp.models import Session
 from whatsapp.services import access, diagnosis, lines, sessions
 
@@ -79,7 +80,10 @@ class PauseView(LineAPIView):
 
 
 class SendView(LineSendView):
-    @extend_schema(operation_id="gatewaySend", tags=["lines"], request=s.GatewayText, responses=s.LineSent)
+    @extend_schema(
+        operation_id="gatewaySend", tags=["lines"], request=s.GatewayText, parameters=[REPEATABLE],
+        responses=s.LineSent,
+    )  # fmt: skip
     def post(self, request: CompanyRequest, session_id: str = "") -> Response:
         """Queue a text; the line is named in the body (`companyId`)."""
         return super().post(request, _named(request.data) or request.company.pk)

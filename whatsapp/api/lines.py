@@ -16,6 +16,7 @@ from wharf.api import on_error
 from wharf.moments import moment
 from whatsapp import qr, shapes
 from whatsapp.api import serializers as s
+from whatsapp.api.repeats import REPEATABLE, repeatable
 from whatsapp.api.waiting import wait_for
 from whatsapp.errors import CodeRefused, QrTimeout
 from whatsapp.models import Session
@@ -205,13 +206,20 @@ def _refused(line: Session) -> Response:
 
 
 class SendView(LineAPIView):
-    @extend_schema(operation_id="sendFromLine", tags=["lines"], request=s.TextToNumber, responses=s.LineSent)
+    @extend_schema(
+        operation_id="sendFromLine", tags=["lines"], request=s.TextToNumber, parameters=[REPEATABLE],
+        responses=s.LineSent,
+    )  # fmt: skip
+    @repeatable
     def post(self, request: CompanyRequest, session_id: str) -> Response:
         """Queue a text to a phone number, at most 30 a minute to one; 503 while no phone is linked."""
         asked = s.TextToNumber(data=request.data)
         asked.is_valid(raise_exception=True)
-        phone, text = asked.validated_data["phone"], asked.validated_data["message"]
-        row = lines.send_text(session_id, company=request.company, by=request.actor, phone=phone, text=text)
+        data = asked.validated_data
+        phone, text, delivery = data["phone"], data["message"], asked.delivery(data)
+        row = lines.send_text(
+            session_id, company=request.company, by=request.actor, phone=phone, text=text, delivery=delivery
+        )
         return flat(
             companyId=session_id, phone=phone, messageId=row.pk, status=row.status, timestamp=moment(row.timestamp)
         )

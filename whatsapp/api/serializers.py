@@ -1,8 +1,10 @@
 """What requests may hold, and how answers look in the API's description."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 from rest_framework import serializers
 
 from fleet.models import Network
@@ -11,6 +13,8 @@ from whatsapp.catalogue import KINDS
 from whatsapp.models import MessageStatus, ReactionStatus
 from whatsapp.services.chats import MAX_LIMIT
 from whatsapp.services.feed import MAX_EVENTS
+from whatsapp.services.outbound import PRIORITIES, Delivery
+from whatsapp.services.pacing import Hold
 
 Input = serializers.Serializer[Any]
 Data = dict[str, Any]
@@ -57,12 +61,36 @@ class EventQuery(Input):
     def validate_types(self, value: str) -> list[str]:
         names = [name.strip() for name in value.split(",") if name.strip()]
         if unknown := sorted(set(names) - KINDS.keys()):
-            raise serializers.ValidationError(_("There are no such types: %(names)s") % {"names": ", ".join(unknown)})
+            raise serializers.ValidationError(
+                gettext("There are no such types: %(names)s") % {"names": ", ".join(unknown)}
+            )
         return names
+
+
+class Moment(serializers.DateTimeField):
+    """A moment that says which: ISO 8601 with `Z` or an offset. Without one it would be somebody's guess."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise serializers.ValidationError(gettext("Say the time zone: `Z`, or an offset like `+03:00`."))
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow")
 
 
 class OutgoingText(Input):
     message = serializers.CharField(allow_blank=True, trim_whitespace=True, required=False, default="")
+    priority = serializers.IntegerField(
+        required=False, default=0, min_value=PRIORITIES[0], max_value=PRIORITIES[1], help_text="Higher leaves first."
+    )
+    sendAt = Moment(required=False, allow_null=True, default=None, help_text="Not before; at most 30 days ahead.")
+    expiresAt = Moment(required=False, allow_null=True, default=None, help_text="Not sent any more after.")
+
+    @staticmethod
+    def delivery(data: Mapping[str, Any]) -> Delivery:
+        """What was asked for, out of validated data."""
+        return Delivery(data["priority"], data["sendAt"], data["expiresAt"])
 
 
 class TextToNumber(OutgoingText):
@@ -96,6 +124,18 @@ class ManagerPermissions(Input):
     permissions = serializers.ListField(
         child=serializers.ChoiceField(["read", "write", "manage"]), required=False, default=["read", "write"]
     )
+
+
+class Pace(Input):
+    minGap = serializers.FloatField(required=False, default=0.0, min_value=0, max_value=3600, help_text="Seconds.")
+    maxGap = serializers.FloatField(required=False, default=0.0, min_value=0, max_value=3600, help_text="Seconds.")
+    dailyLimit = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=1_000_000, help_text="Texts a day."
+    )
+    newChatLimit = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=1_000_000,
+        help_text="Of these, to people who never wrote to the number.",
+    )  # fmt: skip
 
 
 class PageQuery(Input):
@@ -142,6 +182,7 @@ class SessionShape(Input):
     since = serializers.DateTimeField()
     nextRetryAt = serializers.DateTimeField(allow_null=True)
     lastSeen = serializers.DateTimeField(allow_null=True)
+    queuePausedAt = serializers.DateTimeField(allow_null=True, help_text="Nothing leaves since then.")
     createdAt = serializers.DateTimeField()
     updatedAt = serializers.DateTimeField()
 
@@ -339,11 +380,27 @@ class MessageShape(Input):
     timestamp = serializers.DateTimeField()
     status = serializers.ChoiceField(MessageStatus.choices)
     errorCode = serializers.CharField(allow_null=True)
+    retryAt = serializers.DateTimeField(allow_null=True, help_text="When WhatsApp may take it, or it may leave.")
+    priority = serializers.IntegerField()
+    sendAt = serializers.DateTimeField(allow_null=True)
+    expiresAt = serializers.DateTimeField(allow_null=True)
     isRead = serializers.BooleanField()
     managerId = serializers.CharField(allow_null=True)
     manager = serializers.DictField(allow_null=True)
     reactions = ReactionShape(many=True)
     createdAt = serializers.DateTimeField()
+
+
+class HeldMessageShape(MessageShape):
+    errorText = serializers.CharField(help_text="`errorCode` in the reader's language.")
+    heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
+
+
+class QueuedMessageShape(MessageShape):
+    position = serializers.IntegerField(help_text="The how manieth it is to leave, from 1.")
+    heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
 
 
 class ChatShape(Input):
@@ -386,6 +443,34 @@ class QueuedShape(Input):
     id = serializers.CharField()
     chatId = serializers.CharField()
     status = serializers.CharField()
+
+
+class NewChatsShape(Input):
+    isHeld = serializers.BooleanField()
+    heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
+    retryAt = serializers.DateTimeField(allow_null=True)
+    refusals = serializers.IntegerField(help_text="How often in a row WhatsApp refused texts to new people.")
+
+
+class QueueStateShape(Input):
+    sessionId = serializers.CharField()
+    isPaused = serializers.BooleanField()
+    pausedAt = serializers.DateTimeField(allow_null=True)
+    heldReason = serializers.ChoiceField([(h.value, h.value) for h in Hold], allow_null=True)
+    heldText = serializers.CharField(help_text="`heldReason` in the reader's language.")
+    retryAt = serializers.DateTimeField(allow_null=True)
+    newChats = NewChatsShape()
+    pace = Pace()
+    waiting = serializers.IntegerField()
+    scheduled = serializers.IntegerField()
+    inFlight = serializers.IntegerField()
+
+
+class QueueShape(Input):
+    queue = QueueStateShape()
+    messages = QueuedMessageShape(many=True)
+    pagination = PageShape()
 
 
 class ReadShape(Input):

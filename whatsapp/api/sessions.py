@@ -16,6 +16,7 @@ from wharf.schema import envelope
 from whatsapp import qr, shapes
 from whatsapp.api import lines
 from whatsapp.api import serializers as s
+from whatsapp.api.repeats import REPEATABLE, repeatable
 from whatsapp.models import Session
 from whatsapp.services import access, history, sessions
 from whatsapp.services.chats import Page
@@ -37,9 +38,10 @@ def shown(session: Session) -> shapes.Shape:
 
 class SessionsView(CompanyAPIView):
     @extend_schema(
-        operation_id="createSession", tags=["sessions"], request=s.NewSession,
+        operation_id="createSession", tags=["sessions"], request=s.NewSession, parameters=[REPEATABLE],
         responses=envelope("CreatedAnswer", s.Created),
     )  # fmt: skip
+    @repeatable
     def post(self, request: CompanyRequest) -> Response:
         """Create a session and start it; without a body it is one on WhatsApp, without a name."""
         asked = s.NewSession(data=request.data or {})

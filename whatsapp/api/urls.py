@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.api import addresses, chats, events, lines, sessions, stats
+from whatsapp.api import addresses, chats, events, lines, queue, sessions, stats
 
 urlpatterns = [
     path("websocket/test-config", addresses.TestConfigView.as_view()),
@@ -35,6 +35,11 @@ urlpatterns = [
     path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>/reaction", chats.ReactionView.as_view()),
     path("reaction", lines.ReactionView.as_view()),
+    path("sessions/<str:session_id>/messages/<str:message_id>/cancel", queue.CancelView.as_view()),
+    path("sessions/<str:session_id>/queue", queue.QueueView.as_view()),
+    path("sessions/<str:session_id>/queue/pause", queue.PauseView.as_view()),
+    path("sessions/<str:session_id>/queue/resume", queue.ResumeView.as_view()),
+    path("sessions/<str:session_id>/queue/pace", queue.PaceView.as_view()),
     path("sessions/<str:session_id>/chats", chats.ChatsView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>", chats.ChatView.as_view()),
     path("sessions/<str:session_id>/chats/<str:chat_id>/messages", chats.MessagesView.as_view()),

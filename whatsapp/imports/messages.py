@@ -160,6 +160,7 @@ def _bring_up_to_date(drafts: Sequence[_Draft]) -> None:
     messages = Message.objects.filter(chat__in=ids)
     unread = messages.filter(from_me=False, is_read=False).values("chat_id").annotate(total=Count("pk"))
     counts = dict(unread.order_by().values_list("chat_id", "total"))
+    wrote = set(messages.filter(from_me=False).order_by().values_list("chat_id", flat=True).distinct())
     newest = {row.chat_id: row for row in messages.order_by("chat_id", "-timestamp", "-id").distinct("chat_id")}
     chats = list(Chat.objects.filter(pk__in=ids))
     for chat in chats:
@@ -168,4 +169,6 @@ def _bring_up_to_date(drafts: Sequence[_Draft]) -> None:
         chat.last_message_at, chat.last_message_text = last.timestamp, preview(last)
         # What a customer writes must not stay out of sight; what was archived there with it stays archived.
         chat.is_archived = chat.is_archived and chat.pk not in news
-    Chat.objects.bulk_update(chats, ["unread_count", "last_message_at", "last_message_text", "is_archived"])
+        chat.has_written = chat.has_written or chat.pk in wrote
+    changed = ["unread_count", "last_message_at", "last_message_text", "is_archived", "has_written"]
+    Chat.objects.bulk_update(chats, changed)

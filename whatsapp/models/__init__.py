@@ -8,7 +8,9 @@ from whatsapp.models.contact import Contact
 from whatsapp.models.event import Event, EventCounter
 from whatsapp.models.imported import Imported
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
+from whatsapp.models.pacing import Pacing
 from whatsapp.models.reaction import Reaction, ReactionStatus
+from whatsapp.models.repeat import IdempotencyKey
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
 
@@ -20,10 +22,12 @@ __all__ = [
     "EarlyReceipt",
     "Event",
     "EventCounter",
+    "IdempotencyKey",
     "Imported",
     "ManagerAccess",
     "Message",
     "MessageStatus",
+    "Pacing",
     "Reaction",
     "ReactionStatus",
     "Session",

@@ -27,6 +27,8 @@ class Chat(models.Model):
     last_message_at = models.DateTimeField(null=True, blank=True)
     last_message_text = models.CharField(max_length=200, blank=True)
     unread_count = models.PositiveIntegerField(default=0)
+    #: Whether anybody there ever wrote to us: WhatsApp is stricter about texts to those who never did.
+    has_written = models.BooleanField(default=False)
     #: Of an imported row: when it was made there.
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -58,6 +60,11 @@ class Chat(models.Model):
         if self.contact:
             return self.name or self.contact.label
         return self.name or self.subject or self.group_jid
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a text there goes to somebody who never wrote to us. Groups are nobody's first contact."""
+        return not self.is_group and not self.has_written
 
     @property
     def jid(self) -> str:

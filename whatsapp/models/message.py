@@ -19,7 +19,7 @@ class MessageStatus(models.TextChoices):
     """How far a message of ours is known to have come; `received` is a contact's.
 
     `sent`: handed to the engine, WhatsApp has not answered. `server_ack`: WhatsApp has it. `unconfirmed`: it may have
-    left and nobody can tell; never sent again by itself.
+    left and nobody can tell; never sent again by itself. `cancelled`: taken back before it left.
     """
 
     RECEIVED = "received"
@@ -31,6 +31,7 @@ class MessageStatus(models.TextChoices):
     READ = "read"
     FAILED = "failed"
     UNCONFIRMED = "unconfirmed"
+    CANCELLED = "cancelled"
 
 
 #: Statuses that a receipt may raise, lowest first. A receipt proves that a message arrived after all, whatever we
@@ -72,7 +73,14 @@ class Message(models.Model):
     #: Why it failed or is unconfirmed, as a stable code, and in WhatsApp's words.
     error_code = models.CharField(max_length=40, blank=True)
     error_detail = models.CharField(max_length=200, blank=True)
+    #: Of a refused one: when WhatsApp may take such a message again.
+    retry_at = models.DateTimeField(null=True, blank=True)
     is_read = models.BooleanField(default=False)
+    #: Of ours: what is higher leaves first; within one priority the older one does.
+    priority = models.SmallIntegerField(default=0)
+    #: Not to leave before, and not any more after.
+    send_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     #: Goes into the message and into the device store before it leaves, so that a crash cannot make us send twice.
     secret = models.BinaryField(max_length=32, null=True, blank=True)
     #: Of an imported row: when it was made there.
@@ -90,7 +98,23 @@ class Message(models.Model):
         indexes: ClassVar = [
             models.Index(fields=("chat", "-timestamp", "-id"), name="message_newest_first"),
             models.Index(fields=("account", "wa_id"), name="message_by_wa_id"),
-            models.Index(fields=("session", "id"), condition=Q(status__in=("queued", "sent")), name="message_outgoing"),
+            # What leaves next. Those for later and those that run out stand apart: an ordinary text is in neither.
+            models.Index(
+                fields=("session", "-priority", "id"),
+                condition=Q(status="queued", send_at__isnull=True),
+                name="message_waiting",
+            ),
+            models.Index(
+                fields=("session", "send_at"),
+                condition=Q(status="queued", send_at__isnull=False),
+                name="message_scheduled",
+            ),
+            models.Index(
+                fields=("session", "expires_at"),
+                condition=Q(status="queued", expires_at__isnull=False),
+                name="message_expiring",
+            ),
+            models.Index(fields=("session", "id"), condition=Q(status="sent"), name="message_in_flight"),
         ]
 
     def __str__(self) -> str:

@@ -68,6 +68,9 @@ class Session(models.Model):
     #: Why WhatsApp gave no code, in its own words.
     pairing_error = models.CharField(max_length=200, blank=True)
 
+    #: Since when nothing is to leave; the number stays connected.
+    queue_paused_at = models.DateTimeField(null=True, blank=True)
+
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

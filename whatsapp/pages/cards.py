@@ -6,7 +6,7 @@ from datetime import datetime
 from django.utils.translation import gettext
 
 from accounts.permissions import Actor, Permission
-from fleet.models import Network, Placement
+from fleet.models import Network
 from fleet.states import State, Wanted
 from whatsapp import phones
 from whatsapp.models import Session
@@ -28,6 +28,8 @@ class Offers:
     rename: bool = False
     chats: bool = False
     grants: bool = False
+    hold: bool = False
+    release: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Card:
     since: datetime
     next_retry_at: datetime | None
     unread: int
+    #: Nothing leaves since then.
+    queue_paused_at: datetime | None
     can: Offers
 
 
@@ -69,15 +73,18 @@ def card_of(row: Session, may: Permissions, *, unread: int = 0) -> Card:
         since=placement.since,
         next_retry_at=placement.next_retry_at if placement.wanted == Wanted.RUNNING else None,
         unread=unread,
-        can=offers(placement, may, has_history=row.account_id is not None),
+        queue_paused_at=row.queue_paused_at,
+        can=offers(row, may),
     )
 
 
-def offers(placement: Placement, may: Permissions, *, has_history: bool) -> Offers:
+def offers(row: Session, may: Permissions) -> Offers:
+    placement, has_history = row.placement, row.account_id is not None
     linked, runs = placement.is_linked, placement.wanted == Wanted.RUNNING
     leaving = placement.wanted == Wanted.UNLINKED
     control = Permission.SESSION_CONTROL in may
     may_link = Permission.SESSION_LINK in may and not leaving
+    may_hold, is_held = Permission.CHAT_MANAGE in may and has_history, row.queue_paused_at is not None
     waits = placement.next_retry_at is not None and placement.state != State.CONNECTED
     return Offers(
         link=may_link and not linked,
@@ -88,4 +95,6 @@ def offers(placement: Placement, may: Permissions, *, has_history: bool) -> Offe
         rename=control,
         chats=Permission.CHAT_READ in may and has_history,
         grants=Permission.ACCESS_GRANT in may,
+        hold=may_hold and not is_held,
+        release=may_hold and is_held,
     )

@@ -19,14 +19,16 @@ from whatsapp.errors import MessageNotFound, SendingDenied
 from whatsapp.models import Message, MessageStatus, Reaction, ReactionStatus
 from whatsapp.pages.base import do, number, page, show, wants_json
 from whatsapp.pages.cards import card_of
-from whatsapp.pages.words import instead_of_text, mark_of, problem_of
+from whatsapp.pages.words import instead_of_text, mark_of
 from whatsapp.services import access, chats, outbound, reacting, typing
 from whatsapp.services.chats import ChatFilter
 from whatsapp.services.reactions import reactions_to
+from whatsapp.services.refusals import problem_text
 
 #: Rows that a conversation or a list starts with, and grows by.
 STEP: Final = 50
 BUBBLE: Final = "pages/parts/bubble.html"
+_NEVER_LEFT: Final = (MessageStatus.QUEUED, MessageStatus.CANCELLED, MessageStatus.FAILED)
 PARTS: Final = {"list": "pages/parts/chat_list.html", "status": "pages/parts/chat_status.html"}
 
 form = require_http_methods(["GET", "HEAD", "POST"])
@@ -83,7 +85,7 @@ def bubble_of(
         status=row.status,
         mark=mark,
         mark_text=mark_text,
-        problem=problem_of(row) if row.from_me else "",
+        problem=problem_text(row.error_code) if row.from_me else "",
         detail=row.error_detail if row.from_me else "",
         reactions=[_put(each) for each in reactions],
         react=reverse("reaction", args=[session_id, row.chat_id, row.pk]) if session_id and row.wa_id else "",
@@ -117,7 +119,7 @@ def _who(row: Message, in_group: bool) -> str:
 
 def _is_from_phone(row: Message) -> bool:
     """What leaves through us waits in the queue first, and gets a secret on its way out of it."""
-    return row.secret is None and row.status != MessageStatus.QUEUED
+    return row.secret is None and row.status not in _NEVER_LEFT
 
 
 # -- the list --------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from whatsapp.pages.base import do, number, page, show
 from whatsapp.pages.cards import card_of, cards_for
 from whatsapp.pages.errors import NoRightChosen
 from whatsapp.pages.words import Line, line_of
-from whatsapp.services import access, history, sessions
+from whatsapp.services import access, history, queue, sessions
 
 #: Rows of history on one page.
 HISTORY: Final = 30
@@ -137,6 +137,8 @@ def _came_from(request: PageRequest, session_id: str) -> str:
 
 
 start = _deed(sessions.start, sentence("The session is being started."))
+hold = _deed(queue.pause, sentence("Nothing is sent until you let it. The number stays connected."))
+release = _deed(queue.resume, sentence("Messages are being sent again."))
 pause = _deed(sessions.pause, sentence("The session is being stopped. An existing link is kept."))
 
 

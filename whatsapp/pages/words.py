@@ -114,6 +114,7 @@ _STATUSES: Final[dict[str, tuple[str, str]]] = {
     MessageStatus.READ: ("ticks", sentence("Read")),
     MessageStatus.FAILED: ("alert", sentence("Not sent")),
     MessageStatus.UNCONFIRMED: ("doubt", sentence("Not confirmed")),
+    MessageStatus.CANCELLED: ("alert", sentence("Taken back")),
 }
 _KINDS: Final[dict[str, str]] = {
     "image": sentence("Photo"),
@@ -126,10 +127,6 @@ _KINDS: Final[dict[str, str]] = {
     "location": sentence("Location"),
 }
 _OTHER_KIND: Final = sentence("A message of a kind that is not shown here")
-_PROBLEMS: Final[dict[str, str]] = {
-    "not_on_whatsapp": sentence("This number is not on WhatsApp."),
-    "no_answer": sentence("WhatsApp did not confirm it. It may have arrived, so it is not sent again by itself."),
-}
 
 
 def mark_of(status: str) -> tuple[str, str]:
@@ -143,16 +140,3 @@ def instead_of_text(row: Message) -> str:
     if row.status == MessageStatus.UNREADABLE:
         return gettext("This message could not be read yet. WhatsApp is asked to send it again.")
     return "" if row.body else gettext(_KINDS.get(row.kind, _OTHER_KIND))
-
-
-def problem_of(row: Message) -> str:
-    """Why a message failed, or why nobody knows whether it arrived."""
-    if not row.error_code:
-        return ""
-    known = _PROBLEMS.get(row.error_code)
-    if known:
-        return gettext(known)
-    prefix, _, code = row.error_code.partition("_")
-    if prefix == "whatsapp" and code:
-        return gettext("WhatsApp refused the message (error %(code)s).") % {"code": code}
-    return gettext("WhatsApp refused the message.")

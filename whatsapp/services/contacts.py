@@ -133,6 +133,7 @@ def _merge_chats(*, into: Chat, other: Chat) -> None:
     _drop_twins(ours, theirs)
     theirs.update(chat=into)
     _move_reactions(into=into, other=other)
+    into.has_written = into.has_written or other.has_written
     if other.last_message_at and (into.last_message_at is None or other.last_message_at > into.last_message_at):
         into.last_message_at, into.last_message_text = other.last_message_at, other.last_message_text
     other.delete()

@@ -112,8 +112,8 @@ def _number(row: Session, placement: Placement) -> str:
 
 
 def _queued() -> Iterable[tuple[str, int]]:
-    """What still waits to be sent, and nothing that is finished (seed B29)."""
-    rows = Message.objects.filter(status=MessageStatus.QUEUED, from_me=True)
+    """What still waits to be sent, and nothing that is finished or for later (seed B29)."""
+    rows = Message.objects.filter(status=MessageStatus.QUEUED, from_me=True, send_at=None)
     return rows.values_list("session_id").annotate(Count("id")).order_by()
 
 

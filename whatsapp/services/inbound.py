@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 
 from tenants.models import Company
 from wharf.ids import new_id
+from wharf.moments import moment
 from whatsapp import shapes
 from whatsapp.engine.port import (
     MessageReceived,
@@ -167,7 +168,7 @@ def preview(row: Message) -> str:
 _TOUCH: Final = """
 UPDATE whatsapp_chat
 SET last_message_at = %s, last_message_text = %s, unread_count = unread_count + %s, updated_at = now(),
-    is_archived = is_archived AND %s = 0
+    is_archived = is_archived AND %s = 0, has_written = has_written OR %s
 WHERE id = %s
 """
 
@@ -186,7 +187,7 @@ def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequen
         chat.unread_count += unread
         # What a customer writes must not stay out of sight.
         chat.is_archived = chat.is_archived and not unread
-        touched.append((chat.last_message_at, chat.last_message_text, unread, unread, chat.pk))
+        touched.append((chat.last_message_at, chat.last_message_text, unread, unread, unread > 0, chat.pk))
     with connection.cursor() as cursor:
         cursor.executemany(_TOUCH, touched)
 
@@ -289,6 +290,7 @@ def tell_status(company: Company, session: Session, row: Message) -> None:
         "messageId": row.wa_id,
         "status": row.status,
         "errorCode": row.error_code or None,
+        "retryAt": moment(row.retry_at) if row.status == MessageStatus.FAILED else None,
     }
     news.tell_of_chat(company, session, Chat(id=row.chat_id, account_id=row.account_id), "message.status", payload)
 

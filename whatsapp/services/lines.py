@@ -24,6 +24,7 @@ from whatsapp.errors import (
 from whatsapp.models import Chat, Message, Reaction, Session
 from whatsapp.services import news, outbound, reacting, sessions
 from whatsapp.services.access import find_session, visible_sessions
+from whatsapp.services.outbound import Delivery
 
 #: How system B wrote a company's id in some places.
 PREFIX: Final = "company_"
@@ -74,7 +75,9 @@ def initialise(reference: str, *, company: Company, by: Actor) -> Session:
 
 
 @news.writing
-def send_text(reference: str, *, company: Company, by: Actor, phone: str, text: str) -> Message:
+def send_text(
+    reference: str, *, company: Company, by: Actor, phone: str, text: str, delivery: Delivery = outbound.AT_ONCE
+) -> Message:
     """Queue a text to a phone number; at most 30 a minute to one number. Raises TooManyTexts, SessionNotConnected and
     whatever `outbound.queue_text` raises."""
     line = find_line(reference, company=company, by=by)
@@ -83,7 +86,7 @@ def send_text(reference: str, *, company: Company, by: Actor, phone: str, text: 
     # Another's rights before anything is said about the number.
     find_session(line.pk, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
     _check_rate(line, phones.normalise(phone))
-    return outbound.queue_text(company=company, session_id=line.pk, phone=phone, text=text, by=by)
+    return outbound.queue_text(company=company, session_id=line.pk, phone=phone, text=text, by=by, delivery=delivery)
 
 
 def _check_rate(line: Session, digits: str) -> None:

@@ -1,12 +1,14 @@
 """Sending: a row first, then the engine, then what WhatsApp says; never claiming more than is known."""
 
-import os
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import sqlite3
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from django.db import connection
+from django.utils import timezone
 
 from accounts.permissions import Actor, Permission
 from fleet import leases
@@ -14,8 +16,11 @@ from fleet.states import Wanted
 from tenants.models import Company
 from whatsapp import phones
 from whatsapp.engine import device_store
-from whatsapp.engine.port import SendFinished, SendOutcome, SendText
+from whatsapp.engine.port import SendFinished, SendOutcome
 from whatsapp.errors import (
+    BadExpiry,
+    BadPriority,
+    BadSendTime,
     ChatNotFound,
     EmptyMessage,
     MessageNotFound,
@@ -24,28 +29,53 @@ from whatsapp.errors import (
     SessionNotConnected,
 )
 from whatsapp.models import Account, Chat, Message, MessageStatus, Session
-from whatsapp.services import inbound, news
+from whatsapp.services import inbound, news, standing
 from whatsapp.services.access import find_session
 from whatsapp.services.contacts import Identity, learn
+from whatsapp.services.refusals import refusal_of
 
 #: WhatsApp has it, whatever else is said.
 _PROVEN: Final = (MessageStatus.SERVER_ACK, MessageStatus.DELIVERED, MessageStatus.READ)
 #: What one message may hold (seed row 73).
 MAX_TEXT: Final = 4096
+#: What is higher leaves first; a person's own texts have the one in the middle.
+PRIORITIES: Final = (-100, 100)
+#: So far ahead a text may be scheduled.
+MAX_AHEAD: Final = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """When a text may leave: `priority` within `PRIORITIES`, not before `send_at`, not after `expires_at`."""
+
+    priority: int = 0
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+AT_ONCE: Final = Delivery()
 
 
 # -- people --------------------------------------------------------------------------------------------------------
 @news.writing
 def queue_text(
-    *, company: Company, session_id: str, text: str, by: Actor, chat_id: str = "", phone: str = ""
+    *,
+    company: Company,
+    session_id: str,
+    text: str,
+    by: Actor,
+    chat_id: str = "",
+    phone: str = "",
+    delivery: Delivery = AT_ONCE,
 ) -> Message:
     """Queue a text to a chat, or to a phone number as people write it; it leaves when the session is connected.
 
-    Raises EmptyMessage, MessageTooLong, ChatNotFound, BadPhoneNumber, SendingDenied, and SessionNotConnected while
-    no phone is linked: what cannot leave is not accepted.
+    Raises EmptyMessage, MessageTooLong, ChatNotFound, BadPhoneNumber, BadPriority, BadSendTime, BadExpiry,
+    SendingDenied, and SessionNotConnected while no phone is linked: what cannot leave is not accepted.
     """
     session = find_session(session_id, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
     text = _checked(text)
+    _check_delivery(delivery)
     # The placement before the account, as the worker locks them, or both could wait for each other.
     leases.leave_work(session.pk)
     account = account_to_send_from(session)
@@ -60,9 +90,14 @@ def queue_text(
         body=text,
         status=MessageStatus.QUEUED,
         is_read=True,
+        priority=delivery.priority,
+        send_at=delivery.send_at,
+        expires_at=delivery.expires_at,
+        timestamp=(delivery.send_at or timezone.now()).replace(microsecond=0),
     )
-    chat.last_message_at, chat.last_message_text = row.timestamp, inbound.preview(row)
-    chat.save(update_fields=["last_message_at", "last_message_text", "updated_at"])
+    if delivery.send_at is None:
+        chat.last_message_at, chat.last_message_text = row.timestamp, inbound.preview(row)
+        chat.save(update_fields=["last_message_at", "last_message_text", "updated_at"])
     _tell_queued(company, session, account, row)
     return row
 
@@ -75,6 +110,18 @@ def _checked(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise MessageTooLong(limit=MAX_TEXT)
     return text
+
+
+def _check_delivery(delivery: Delivery) -> None:
+    if delivery == AT_ONCE:
+        return
+    now = timezone.now()
+    if not PRIORITIES[0] <= delivery.priority <= PRIORITIES[1]:
+        raise BadPriority(least=PRIORITIES[0], most=PRIORITIES[1])
+    if delivery.send_at is not None and not now < delivery.send_at <= now + MAX_AHEAD:
+        raise BadSendTime(days=MAX_AHEAD.days)
+    if delivery.expires_at is not None and delivery.expires_at <= max(now, delivery.send_at or now):
+        raise BadExpiry
 
 
 def account_to_send_from(session: Session) -> Account:
@@ -113,35 +160,7 @@ def find_message(message_id: str, *, session_id: str, by: Actor) -> Message:
     return row
 
 
-_HAND_OVER: Final = "UPDATE whatsapp_message SET status = %s, secret = %s WHERE id = %s"
-
-
 # -- the owner -----------------------------------------------------------------------------------------------------
-def claim_queued(company: Company, session: Session, *, limit: int) -> list[SendText]:
-    """Hand queued messages to the engine, oldest first. Call it with the lease held; the commit comes before the send.
-
-    Each gets a secret that the engine stores before the message leaves: whatever happens after this commit,
-    `recover` can tell whether it did.
-    """
-    rows = list(
-        Message.objects.select_related("chat__contact")
-        .filter(session=session, status=MessageStatus.QUEUED)
-        .order_by("id")[:limit]
-    )
-    secrets = [os.urandom(32) for _ in rows]
-    for row in rows:
-        row.status = MessageStatus.SENT
-        inbound.tell_status(company, session, row)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            _HAND_OVER, [(row.status, secret, row.pk) for row, secret in zip(rows, secrets, strict=True)]
-        )
-    return [
-        SendText(row.pk, to=row.chat.jid, text=row.body, secret=secret)
-        for row, secret in zip(rows, secrets, strict=True)
-    ]
-
-
 def recover(company: Company, session: Session, folder: Path) -> None:
     """Settle what a host took with it when it died. Call it with the lease held and while no host has the session.
 
@@ -159,6 +178,15 @@ def recover(company: Company, session: Session, folder: Path) -> None:
             inbound.tell_status(company, session, row)
 
 
+def leave_open(company: Company, session: Session, folder: Path, message_ids: Collection[str]) -> None:
+    """No answer came in time, and the host lives: nobody can know yet, whatever the device store holds by now."""
+    for row in Message.objects.filter(pk__in=message_ids, status=MessageStatus.SENT):
+        # A store that cannot be read now costs the id alone.
+        with suppress(sqlite3.Error):
+            row.wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
+        _unconfirmed(company, session, row, row.wa_id, "no answer in time")
+
+
 def recover_blindly(company: Company, session: Session) -> None:
     """As `recover`, where the store that could have told is lost: nobody can know of any of them."""
     for row in Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None):
@@ -167,7 +195,8 @@ def recover_blindly(company: Company, session: Session) -> None:
 
 def record_finished(company: Company, session: Session, account: Account, events: Sequence[SendFinished]) -> None:
     """Store how sends ended, and what they taught us about their addressees."""
-    rows = Message.objects.select_related("chat", "sent_by", "sender").in_bulk([e.message_id for e in events])
+    known = Message.objects.select_related("chat", "sent_by", "sender", "session__pacing")
+    rows = known.in_bulk([e.message_id for e in events])
     for event in events:
         if row := rows.get(event.message_id):
             _finish(company, session, account, row, event)
@@ -183,14 +212,19 @@ def _finish(company: Company, session: Session, account: Account, row: Message, 
         case SendOutcome.UNCONFIRMED:
             _unconfirmed(company, session, row, event.wa_id, event.detail)
         case SendOutcome.NOT_SENT:
-            row.status = MessageStatus.QUEUED
-            row.save(update_fields=["status"])
+            row.status, row.error_code, row.error_detail = MessageStatus.QUEUED, "", ""
+            row.save(update_fields=["status", "error_code", "error_detail"])
             inbound.tell_status(company, session, row)
         case SendOutcome.REFUSED:
-            row.status, row.error_code = MessageStatus.FAILED, refusal_code(event.detail)
-            row.error_detail, row.wa_id = event.detail[:200], event.wa_id
-            row.save(update_fields=["status", "error_code", "error_detail", "wa_id"])
-            inbound.tell_status(company, session, row)
+            _refused(company, session, row, event)
+
+
+def _refused(company: Company, session: Session, row: Message, event: SendFinished) -> None:
+    refusal = refusal_of(event.detail)
+    row.status, row.error_code, row.error_detail = MessageStatus.FAILED, refusal.code, event.detail[:200]
+    row.wa_id, row.retry_at = event.wa_id, standing.note_refusal(session, row, refusal, timezone.now())
+    row.save(update_fields=["status", "error_code", "error_detail", "wa_id", "retry_at"])
+    inbound.tell_status(company, session, row)
 
 
 def _acknowledged(company: Company, session: Session, account: Account, row: Message, event: SendFinished) -> None:
@@ -205,6 +239,7 @@ def _acknowledged(company: Company, session: Session, account: Account, row: Mes
         row.timestamp = datetime.fromtimestamp(event.at, UTC)
     inbound.climb_to(company, session, row, MessageStatus.SERVER_ACK, *proven)
     inbound.apply_early(company, session, row)
+    standing.note_success(row)
 
 
 def _unconfirmed(company: Company, session: Session, row: Message, wa_id: str, detail: str) -> None:
@@ -230,12 +265,3 @@ def _drop_mirror(row: Message, wa_id: str) -> list[MessageStatus]:
     if proven:
         mirrors.delete()
     return proven
-
-
-def refusal_code(detail: str) -> str:
-    """A stable code for WhatsApp's refusal: `whatsapp_463` for its error 463, and so on."""
-    if "no LID found" in detail:
-        return "not_on_whatsapp"
-    words = detail.rsplit("server returned error ", 1)
-    number = words[-1].split()[0] if len(words) == 2 and words[-1].split() else ""
-    return f"whatsapp_{number}" if number.isdigit() else "refused"

@@ -1,6 +1,7 @@
 """What the owner of a session reads and takes over: getting ready to start, messages to send, a code to ask for."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,9 +10,9 @@ from fleet.leases import Lease
 from fleet.states import Wanted
 from tenants.models import Company
 from whatsapp.engine import device_store
-from whatsapp.engine.port import SendReaction, SendText
 from whatsapp.models import Session
 from whatsapp.services import linking, news, outbound, reacting, reports
+from whatsapp.services.handing import Handed, hand_over
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,22 @@ def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
 
 
 @news.writing
-def take_queued(*, company: Company, lease: Lease, limit: int) -> list[SendText | SendReaction]:
+def take_queued(*, company: Company, lease: Lease, limit: int) -> Handed:
     """What to hand to the engine now. Texts count as sent from this commit on, whatever happens next.
 
     Reactions come first: they are few, and are about what has been said already.
     """
     leases.hold(lease)
-    session = Session.objects.get(pk=lease.session_id)
-    reactions = reacting.claim_queued(session, limit=limit)
-    return [*reactions, *outbound.claim_queued(company, session, limit=limit - len(reactions))]
+    reactions = reacting.claim_queued(lease.session_id, limit=limit)
+    handed = hand_over(company, lease.session_id, limit=limit - len(reactions))
+    return replace(handed, orders=[*reactions, *handed.orders])
+
+
+@news.writing
+def give_up_waiting(*, company: Company, lease: Lease, folder: Path, message_ids: Collection[str]) -> None:
+    """The engine says nothing of these: nobody knows of them, until it or a receipt tells. Raises LeaseLost."""
+    leases.hold(lease)
+    outbound.leave_open(company, Session.objects.get(pk=lease.session_id), folder, message_ids)
 
 
 def wanted_code(*, session_id: str) -> CodeRequest | None:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from django.db.models import F
+
 from accounts.permissions import Actor, Permission
 from fleet import leases
 from tenants.models import Company
@@ -19,6 +21,7 @@ from whatsapp.models.message import this_second
 from whatsapp.services import inbound, news, outbound
 from whatsapp.services.access import find_session
 from whatsapp.services.emoji import is_emoji
+from whatsapp.services.refusals import refusal_of
 
 #: So often one is sent that nobody answers.
 MAX_UNANSWERED: Final = 3
@@ -79,11 +82,11 @@ def _wish(row: Reaction, emoji: str) -> None:
 
 
 # -- the owner -----------------------------------------------------------------------------------------------------
-def claim_queued(session: Session, *, limit: int) -> list[SendReaction]:
+def claim_queued(session_id: str, *, limit: int) -> list[SendReaction]:
     """Hand queued reactions to the engine, oldest first. Call it with the lease held."""
-    waiting = Reaction.objects.filter(session=session, status=ReactionStatus.QUEUED)
+    waiting = Reaction.objects.filter(session=session_id, status=ReactionStatus.QUEUED)
     # Those of a number that the session was linked to before wait until it is again.
-    waiting = waiting.filter(chat__account_id=session.account_id)
+    waiting = waiting.filter(chat__account=F("session__account"))
     rows = list(waiting.select_related("chat__contact").order_by("pk")[:limit])
     if not rows:
         return []
@@ -142,7 +145,7 @@ def _finish(row: Reaction, event: ReactionFinished) -> None:
             if event.at:
                 row.at = datetime.fromtimestamp(event.at, UTC)
         case SendOutcome.REFUSED:
-            _fail(row, outbound.refusal_code(event.detail))
+            _fail(row, refusal_of(event.detail).code)
         case SendOutcome.NOT_SENT:
             row.status = ReactionStatus.QUEUED
         case SendOutcome.UNCONFIRMED:

@@ -1,5 +1,6 @@
 """What a worker knows in memory of a session it owns; everything that must last is in the rows."""
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,10 +31,14 @@ class Owned:
     #: `Placement.work` as far as it has been done.
     seen_work: int = -1
     code_asked_at: datetime | None = None
-    #: Messages handed to the engine that have not come back.
-    in_flight: set[str] = field(default_factory=set)
+    #: Messages handed to the engine that have not come back, with when they were (monotonic).
+    in_flight: dict[str, float] = field(default_factory=dict)
     #: The last time, there were more to send than could be handed over.
     has_more: bool = False
+    #: Texts to people who never wrote to us wait.
+    holds_new: bool = False
+    #: When to ask for texts again.
+    timer: asyncio.TimerHandle | None = None
     #: Something came back unsent; it is tried again with the next connection, or the next tick.
     came_back: bool = False
     attention: Attention = field(default_factory=Attention)
@@ -56,6 +61,11 @@ class Owned:
     def seen(self) -> Seen:
         return Seen(self.host is not None or self.is_starting, self.is_connected, self.was_asked_to_leave)
 
+    def unanswered(self, seconds: float) -> set[str]:
+        """Messages that the engine has had for longer than so many seconds."""
+        before = time.monotonic() - seconds
+        return {message_id for message_id, since in self.in_flight.items() if since < before}
+
     def wait_at_most(self, seconds: float | None) -> None:
         self.deadline = None if seconds is None else time.monotonic() + seconds
 
@@ -70,4 +80,7 @@ class Owned:
         self.in_flight.clear()
         # Whatever was asked of that host has to be asked again of the next.
         self.code_asked_at, self.seen_work, self.has_more = None, -1, False
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         self.wait_at_most(None)

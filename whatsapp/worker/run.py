@@ -9,8 +9,10 @@ import contextlib
 import logging
 import os
 import random
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -27,6 +29,7 @@ from tenants.context import arun_in, arun_in_public
 from whatsapp.engine import device_store, port
 from whatsapp.networks import NetworkMissing, access_to
 from whatsapp.services import owning, reports, transitions, typing
+from whatsapp.services.handing import Handed
 from whatsapp.worker import wakeups
 from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
@@ -50,6 +53,8 @@ FINISH_SECONDS: Final = 30.0
 CODE_SLACK_SECONDS: Final = 15.0
 #: Messages handed to one session's engine and not yet answered.
 IN_FLIGHT: Final = 10
+#: Each may wait for 75 s (docs/engine.md) behind all others; what has no answer by then may have none ever.
+ANSWER_SECONDS: Final = 75.0 * IN_FLIGHT + 60.0
 #: Hosts that may be starting at the same time.
 STARTING_HOSTS: Final = 3
 
@@ -215,6 +220,7 @@ class Worker:
                 await self._let_go(owned)
             case Action.NOTHING:
                 owned.has_more, owned.came_back = owned.has_more or owned.came_back, False
+                await self._give_up_on_answers(owned)
                 await self._do_work(owned)
         return False
 
@@ -322,7 +328,8 @@ class Worker:
             stored = await self._write(owned, reports.record, events=events)
             if stored is None:
                 return
-            owned.in_flight -= stored.finished
+            for message_id in stored.finished:
+                owned.in_flight.pop(message_id, None)
             if stored.is_over:
                 await self._released_by(run, owned)
         if last := max(report.seq for report in told):
@@ -354,6 +361,9 @@ class Worker:
                     owned.came_back = True
                 case port.ReactionFinished(outcome=port.SendOutcome.NOT_SENT | port.SendOutcome.UNCONFIRMED):
                     owned.came_back = True
+                case port.MessageReceived() | port.SendFinished() if owned.holds_new:
+                    # Whoever writes to us may be answered, and WhatsApp may take texts to new people again.
+                    owned.has_more = True
                 case port.Alive(ok=True) if owned.is_connected:
                     self._alive.add(owned.session_id)
                 case port.Alive(ok=False):
@@ -427,6 +437,7 @@ class Worker:
         """Nobody wants anything of it: give it back. The keys of a device unlinked here are erased now."""
         if owned.placement.reason == Reason.UNLINKED and not owned.placement.is_linked:
             await asyncio.to_thread(device_store.erase, owned.folder)
+        owned.is_without_host()
         self._owned.pop(owned.session_id, None)
         await arun_in_public(leases.release, owned.lease)
         # Somebody may have wanted it again while it still was ours.
@@ -454,11 +465,32 @@ class Worker:
 
     async def _send(self, run: HostRun, owned: Owned) -> None:
         room = IN_FLIGHT - len(owned.in_flight)
-        orders = await self._write(owned, owning.take_queued, limit=room) or []
-        owned.has_more = len(orders) == room
-        owned.in_flight |= {order.reference for order in orders}
-        for order in orders:
+        handed = await self._write(owned, owning.take_queued, limit=room) or Handed()
+        owned.has_more, owned.holds_new = handed.has_more, handed.holds_new
+        owned.in_flight |= dict.fromkeys((order.reference for order in handed.orders), time.monotonic())
+        self._come_back(owned, handed.again_at)
+        for order in handed.orders:
             await run.host.command(owned.session_id, order)
+
+    async def _give_up_on_answers(self, owned: Owned) -> None:
+        """An engine that has not answered by now may never do; an answer that comes after all still counts."""
+        if overdue := owned.unanswered(ANSWER_SECONDS):
+            log.error("session %s: no answer to %d messages", owned.session_id, len(overdue))
+            await self._write(owned, owning.give_up_waiting, folder=owned.folder, message_ids=overdue)
+            for message_id in overdue:
+                owned.in_flight.pop(message_id, None)
+
+    def _come_back(self, owned: Owned, at: datetime | None) -> None:
+        """Ask for texts again at that moment: what was scheduled is due then, or the pace lets the next one go."""
+        if owned.timer is not None:
+            owned.timer.cancel()
+        seconds = (at - timezone.now()).total_seconds() if at else 0.0
+        loop = asyncio.get_running_loop()
+        owned.timer = loop.call_later(max(seconds, 0.0), self._ask_again, owned) if at else None
+
+    def _ask_again(self, owned: Owned) -> None:
+        owned.timer, owned.has_more = None, True
+        self._look_again(owned)
 
     async def _ask_for_code(self, run: HostRun, owned: Owned) -> None:
         request = await in_company(owned.company, owning.wanted_code, session_id=owned.session_id)

@@ -1,0 +1,69 @@
+"""What WhatsApp's refusals of a text mean: stable codes, sentences for people, and what to do about each. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.translation import gettext
+
+from wharf.errors import sentence
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """`code` is told outside. `is_about_new_chats`: only people who never wrote to us cannot be written to for a while.
+    `is_too_fast`: everything has to slow down."""
+
+    code: str
+    is_about_new_chats: bool = False
+    is_too_fast: bool = False
+
+
+NOT_ON_WHATSAPP: Final = Refusal("not_on_whatsapp")
+UNKNOWN: Final = Refusal("refused")
+
+#: By the number that WhatsApp's server answers a message with. 463: the account may not reach out to new people for
+#: some time; 475: it has used up its new chats. Both leave conversations alone that other people have begun.
+_BY_NUMBER: Final[dict[str, Refusal]] = {
+    "463": Refusal("new_chats_restricted", is_about_new_chats=True),
+    "475": Refusal("new_chats_used_up", is_about_new_chats=True),
+    "429": Refusal("rate_limited", is_too_fast=True),
+}
+
+
+def refusal_of(detail: str) -> Refusal:
+    """From the engine's words; a number without a name of its own becomes `whatsapp_<number>`."""
+    if "no LID found" in detail:
+        return NOT_ON_WHATSAPP
+    words = detail.rsplit("server returned error ", 1)
+    number = words[-1].split()[0].rstrip(":") if len(words) == 2 and words[-1].split() else ""
+    if not number.isdigit():
+        return UNKNOWN
+    return _BY_NUMBER.get(number) or Refusal(f"whatsapp_{number[:20]}")
+
+
+#: Why a text failed or is not confirmed, by its code.
+_SENTENCES: Final[dict[str, str]] = {
+    "not_on_whatsapp": sentence("This number is not on WhatsApp."),
+    "no_answer": sentence("WhatsApp did not confirm it. It may have arrived, so it is not sent again by itself."),
+    "expired": sentence("It could not be sent in time."),
+    "new_chats_restricted": sentence(
+        "WhatsApp does not let this number write to new people for a while. Those who wrote to it can be answered."
+    ),
+    "new_chats_used_up": sentence(
+        "This number has written to as many new people as WhatsApp allows for now. "
+        "Those who wrote to it can be answered."
+    ),
+    "rate_limited": sentence("WhatsApp refused the message because too many were sent in a short time."),
+}
+
+
+def problem_text(code: str) -> str:
+    """Why, in the reader's language; empty without a code."""
+    if not code:
+        return ""
+    if known := _SENTENCES.get(code):
+        return gettext(known)
+    prefix, _, number = code.partition("_")
+    if prefix == "whatsapp" and number:
+        return gettext("WhatsApp refused the message (error %(code)s).") % {"code": number}
+    return gettext("WhatsApp refused the message.")

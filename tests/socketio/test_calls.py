@@ -162,7 +162,7 @@ OF_A_SESSION = set(CALLS) - {"whatsapp:leave_session", "whatsapp:get_events"}
 def test_a_manager_without_access_has_none(connect: Connect, scene: Scene, acme_manager: Person) -> None:
     client = connect(acme_manager)
     for call in sorted(OF_A_SESSION):
-        answer = client.calls(call, {**scene.of_chat(), "message": "Hello"})
+        answer = client.calls(call, {**scene.of_chat(), "message": "Hello", "isTyping": True})
         assert (answer["success"], answer["message"]) == (False, "У вас нет доступа к этой WhatsApp сессии"), call
 
 
@@ -179,7 +179,7 @@ def test_each_right_that_lacks_is_named(connect: Connect, scene: Scene, acme_man
     client = connect(acme_manager)
     said = {call: client.calls(call, scene.of_chat())["message"] for call in LACKING}
     scene.grants(acme_manager, Rights(can_read=True))
-    sending = client.calls("whatsapp:send_message", {**scene.of_chat(), "message": "Hello"})
+    sending = client.calls("whatsapp:send_message", {**scene.of_chat(), "message": "Hello", "isTyping": True})
 
     assert said == LACKING
     assert sending["message"] == "У вас нет права на отправку сообщений"
@@ -188,7 +188,7 @@ def test_each_right_that_lacks_is_named(connect: Connect, scene: Scene, acme_man
 def test_other_companies_ids_are_unknown(connect: Connect, scene: Scene, globex_admin: Person) -> None:
     client = connect(globex_admin)
     for call in sorted(OF_A_SESSION):
-        answer = client.calls(call, {**scene.of_chat(), "message": "Hello"})
+        answer = client.calls(call, {**scene.of_chat(), "message": "Hello", "isTyping": True})
         assert (answer["success"], answer["message"]) == (False, "WhatsApp сессия не найдена"), call
 
 

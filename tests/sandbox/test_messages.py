@@ -42,12 +42,12 @@ def test_a_sent_message_reaches_the_person_and_both_ticks_come_back(shop: Shop, 
 def test_a_message_from_a_person_arrives_with_their_number(shop: Shop, someone: Someone) -> None:
     bob = someone("Bob")
 
-    shop.wa.send_text(bob, shop.phone, "oi")
+    shop.wa.send_text(bob, shop.phone, "oi, sou Bob")
 
-    source = shop.program.hears("oi", client=shop.client)["Info"]["MessageSource"]
+    source = shop.program.hears("oi, sou Bob", client=shop.client)["Info"]["MessageSource"]
     assert source["SenderAlt"]["User"] == bob.number
     assert not source["IsFromMe"]
-    assert [m.text for m in shop.phone.inbox if m.sender == bob.number] == ["oi"]
+    assert [m.text for m in shop.phone.inbox if m.sender == bob.number] == ["oi, sou Bob"]
     until(lambda: not own_device(shop).queue, "everything acknowledged")
 
 

@@ -11,12 +11,15 @@ from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
 from whatsapp.models.reaction import Reaction
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
+from whatsapp.models.webhook import DeadLetter, Delivery, WebhookEndpoint, WebhookLane
 
 __all__ = [
     "Account",
     "Chat",
     "CodeAttempt",
     "Contact",
+    "DeadLetter",
+    "Delivery",
     "EarlyReceipt",
     "Event",
     "EventCounter",
@@ -27,4 +30,6 @@ __all__ = [
     "Reaction",
     "Session",
     "Transition",
+    "WebhookEndpoint",
+    "WebhookLane",
 ]

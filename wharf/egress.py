@@ -6,6 +6,7 @@ allowed, and `guarded_socket` looks at the address again at the last moment, whe
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ LONGEST_URL: Final = 2000
 #: Below 1024 live the services that were never meant to hear HTTP (mail, shells, databases of names).
 _FIRST_FREE_PORT: Final = 1024
 _WEB_PORTS: Final = {80, 443}
+#: As it is written once international names are encoded.
+_HOST: Final = re.compile(r"[0-9A-Za-z._:-]+")
 #: A name server that does not answer holds a thread for its time-out: never one that other work needs.
 _LOOKUPS: Final = ThreadPoolExecutor(16, thread_name_prefix="names")
 
@@ -57,7 +60,8 @@ _NOT_A_URL: Final = sentence("This is not an address such as https://example.org
 
 
 def _problem(url: URL) -> Sentence | None:
-    if url.scheme not in ("http", "https") or not url.raw_host or len(str(url)) > LONGEST_URL:
+    is_http = url.scheme in ("http", "https") and len(str(url)) <= LONGEST_URL
+    if not is_http or not _HOST.fullmatch(url.raw_host or ""):
         return _NOT_A_URL
     if url.user is not None or url.password is not None:
         return sentence("Names and passwords do not belong into an address; give a header instead")

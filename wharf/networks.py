@@ -12,6 +12,8 @@ Network = IPv4Network | IPv6Network
 _INSIDE: Final = tuple(
     map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "64:ff9b:1::/48", "3fff::/20", "5f00::/16"))
 )
+#: All that is given out to the public of IPv6 (RFC 4291 and IANA's table).
+_GLOBAL_UNICAST: Final = ip_network("2000::/3")
 #: IPv6 addresses that carry an IPv4 one in their last bits: NAT64, and the old "compatible" form.
 _CARRIERS: Final = (ip_network("64:ff9b::/96"), ip_network("::/96"))
 
@@ -37,6 +39,8 @@ def is_within(address: Address, networks: Iterable[Network]) -> bool:
 
 
 def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST and not _carried(address):
+        return False
     return address.is_global and not address.is_multicast and not is_within(address, _INSIDE)
 
 

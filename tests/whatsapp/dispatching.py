@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -42,6 +44,15 @@ class DispatcherThread:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(60)
             assert not self._thread.is_alive(), "the dispatcher did not stop"
+
+
+@contextmanager
+def dispatching_as(name: str = "test") -> Iterator[DispatcherThread]:
+    running = DispatcherThread(name).start()
+    try:
+        yield running
+    finally:
+        running.stop()
 
 
 def endpoint(company: Company, url: str, **words: Any) -> WebhookEndpoint:

@@ -17,7 +17,7 @@ from tenants.context import run_in
 from tenants.models import Company
 from tests.waiting import eventually
 from tests.whatsapp.desk import Desk, text
-from tests.whatsapp.dispatching import DispatcherThread, endpoint, fresh, log_top
+from tests.whatsapp.dispatching import DispatcherThread, dispatching_as, endpoint, fresh, log_top
 from tests.whatsapp.receiver import OK, Heard, ReceiverServer, Reply, receiving, status
 from wharf.networks import parse_networks
 from wharf.version import VERSION
@@ -42,9 +42,8 @@ def receiver() -> Iterator[ReceiverServer]:
 
 @pytest.fixture
 def dispatcher(live_companies: Any) -> Iterator[DispatcherThread]:
-    running = DispatcherThread().start()
-    yield running
-    running.stop()
+    with dispatching_as() as running:
+        yield running
 
 
 class Shop:
@@ -84,6 +83,17 @@ def written(shop: Shop, made: WebhookEndpoint) -> WebhookEndpoint:
         return row if row.cursor == log_top(shop.company) and not lanes else None
 
     return eventually(look, what="everything is delivered and written down")
+
+
+def switched_on(shop: Shop, made: WebhookEndpoint) -> None:
+    change = partial(webhooks.change, company=shop.company, endpoint_id=made.pk, by=SYSTEM)
+    run_in(shop.company, change, is_active=True)
+
+
+def switched_off(shop: Shop, made: WebhookEndpoint) -> WebhookEndpoint:
+    """Once it is, by the dispatcher."""
+    look = partial(fresh, shop.company, made.pk)
+    return eventually(lambda: row if not (row := look()).is_active else None, what="it is off")
 
 
 # -- what arrives ----------------------------------------------------------------------------------------------------
@@ -257,14 +267,14 @@ def test_410_switches_an_endpoint_off_and_tells_the_company(
     made = endpoint(shop.company, receiver.url, kinds=["message.new"], description="Old one")
     shop.hears("One", "Hello")
 
-    row = eventually(lambda: row if not (row := fresh(shop.company, made.pk)).is_active else None, what="it is off")
+    row = switched_off(shop, made)
     assert row.disabled_reason == "gone"
     (told,) = rows(shop.company, Event, kind="webhook.disabled")
     assert told.data == {"id": made.pk, "description": "Old one", "reason": "gone"}
     shop.hears("One", "While it is off")
 
     receiver.answers = lambda _: OK
-    run_in(shop.company, lambda: webhooks.change(company=shop.company, endpoint_id=made.pk, is_active=True, by=SYSTEM))
+    switched_on(shop, made)
     receiver.takes("Hello", "While it is off")
 
 
@@ -290,43 +300,39 @@ def test_an_event_that_is_refused_for_three_days_becomes_a_dead_letter_and_the_r
 ) -> None:
     receiver.answers = lambda request: status(422) if request.text == "poison" else OK
     made = endpoint(shop.company, receiver.url, kinds=["message.new"])
-    first = DispatcherThread().start()
-    shop.hears("One", "poison", "behind it")
-    fallen_behind(shop, made)
-    first.stop()
+    with dispatching_as("first"):
+        shop.hears("One", "poison", "behind it")
+        fallen_behind(shop, made)
     aged(shop, made, hours=73, endpoint_too=False)
 
-    second = DispatcherThread().start()
-    receiver.takes("behind it")
-    written(shop, made)
-    (letter,) = rows(shop.company, DeadLetter)
-    assert (letter.status, letter.body["data"]["message"]["body"]) == (422, "poison")
-    assert fresh(shop.company, made.pk).is_active
+    with dispatching_as("second"):
+        receiver.takes("behind it")
+        written(shop, made)
+        (letter,) = rows(shop.company, DeadLetter)
+        assert (letter.status, letter.body["data"]["message"]["body"]) == (422, "poison")
+        assert fresh(shop.company, made.pk).is_active
 
-    receiver.answers = lambda _: OK
-    again = partial(webhooks.replay_events, company=shop.company, endpoint_id=made.pk, by=SYSTEM)
-    run_in(shop.company, again, event_ids=[letter.event_id])
-    receiver.takes("behind it", "poison")
-    eventually(lambda: not rows(shop.company, DeadLetter), what="it is no dead letter any more")
-    second.stop()
+        receiver.answers = lambda _: OK
+        again = partial(webhooks.replay_events, company=shop.company, endpoint_id=made.pk, by=SYSTEM)
+        run_in(shop.company, again, event_ids=[letter.event_id])
+        receiver.takes("behind it", "poison")
+        eventually(lambda: not rows(shop.company, DeadLetter), what="it is no dead letter any more")
 
 
 def test_an_event_that_fails_for_less_is_kept_trying(shop: Shop, receiver: ReceiverServer) -> None:
     receiver.answers = lambda _: status(500)
     made = endpoint(shop.company, receiver.url, kinds=["message.new"])
-    first = DispatcherThread().start()
-    shop.hears("One", "poison")
-    fallen_behind(shop, made)
-    first.stop()
+    with dispatching_as("first"):
+        shop.hears("One", "poison")
+        fallen_behind(shop, made)
     aged(shop, made, hours=71, endpoint_too=True)
     tried = len(receiver.heard)
 
-    second = DispatcherThread().start()
-    receiver.hears(tried + 1)
-    receiver.answers = lambda _: OK
-    receiver.takes("poison")
-    written(shop, made)
-    second.stop()
+    with dispatching_as("second"):
+        receiver.hears(tried + 1)
+        receiver.answers = lambda _: OK
+        receiver.takes("poison")
+        written(shop, made)
     assert rows(shop.company, DeadLetter) == []
 
 
@@ -335,20 +341,18 @@ def test_an_endpoint_that_takes_nothing_for_three_days_is_switched_off_and_loses
 ) -> None:
     receiver.answers = lambda _: status(500)
     made = endpoint(shop.company, receiver.url, kinds=["message.new"])
-    first = DispatcherThread().start()
-    shop.hears("One", "first", "second")
-    fallen_behind(shop, made)
-    first.stop()
+    with dispatching_as("first"):
+        shop.hears("One", "first", "second")
+        fallen_behind(shop, made)
     aged(shop, made, hours=73, endpoint_too=True)
 
-    second = DispatcherThread().start()
-    row = eventually(lambda: row if not (row := fresh(shop.company, made.pk)).is_active else None, what="it is off")
-    assert (row.disabled_reason, rows(shop.company, DeadLetter)) == ("unreachable", [])
+    with dispatching_as("second"):
+        row = switched_off(shop, made)
+        assert (row.disabled_reason, rows(shop.company, DeadLetter)) == ("unreachable", [])
 
-    receiver.answers = lambda _: OK
-    run_in(shop.company, lambda: webhooks.change(company=shop.company, endpoint_id=made.pk, is_active=True, by=SYSTEM))
-    receiver.takes("first", "second")
-    second.stop()
+        receiver.answers = lambda _: OK
+        switched_on(shop, made)
+        receiver.takes("first", "second")
 
 
 # -- again -----------------------------------------------------------------------------------------------------------

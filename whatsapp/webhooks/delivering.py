@@ -248,7 +248,7 @@ class Delivering:
         lane.failing_since = lane.failing_since or now
         longest = LONGEST_OPEN if self._circuit.open_until else LONGEST_WAIT
         lane.next_at = now + back_off(lane.attempts, longest)
-        if now - lane.failing_since >= GIVE_UP_AFTER and self._verdict is None:
+        if now - lane.failing_since >= GIVE_UP_AFTER and not self._end.done():
             self._give_up(lane, event, answer)
 
     def _give_up(self, lane: LaneState, event: Outgoing, answer: Answer) -> None:
@@ -262,8 +262,9 @@ class Delivering:
         self._passed(lane, event)
 
     def _switch_off(self, reason: DisabledReason) -> None:
-        self._verdict = reason
-        self.stop()
+        if not self._end.done():
+            self._verdict = reason
+            self.stop()
 
     # -- sending -----------------------------------------------------------------------------------------------------
     async def _send(self, event: Outgoing, attempt: int, *, is_replay: bool) -> Answer:
@@ -323,7 +324,7 @@ class Delivering:
             disabled=self._verdict,
         )
         self._written = (cursor, self._circuit.failures)
-        self._changed, self._tries, self._dead, self._revived = {}, [], [], []
+        self._changed, self._tries, self._dead, self._revived, self._verdict = {}, [], [], [], None
         for key in closed:
             del self._closing[key]
         return progress

@@ -25,8 +25,9 @@ from tests.product import ROOT
 from tests.waiting import eventually
 from tests.whatsapp.desk import Desk, text
 from tests.whatsapp.dispatching import dispatching_as, endpoint
-from tests.whatsapp.receiver import receiving
+from tests.whatsapp.receiver import OK, Heard, Reply, receiving, status
 from wharf.networks import parse_networks
+from whatsapp.models import Delivery
 from whatsapp.services import deliveries
 from whatsapp.services.deliveries import Progress
 from whatsapp.webhooks import run
@@ -90,7 +91,13 @@ def owners(*endpoint_ids: str) -> list[str | None]:
 def test_a_killed_dispatchers_endpoints_are_taken_over_and_nothing_is_lost_or_turned_round(
     desk: Desk, start: Callable[[], Process]
 ) -> None:
-    with receiving() as receiver:
+    gate = threading.Event()
+
+    def stuck(request: Heard) -> Reply:
+        """In the middle of what the first one has already read."""
+        return OK if request.text != "message 60" or gate.wait(60) else status(500)
+
+    with receiving(stuck) as receiver:
         made = endpoint(desk.company, receiver.url, kinds=["message.new"])
         first = start()
         run_in(desk.company, desk.tell, text("message 0"))
@@ -98,7 +105,9 @@ def test_a_killed_dispatchers_endpoints_are_taken_over_and_nothing_is_lost_or_tu
         for number in range(1, 200):
             run_in(desk.company, desk.tell, text(f"message {number}"))
             if number == 100:
+                eventually(lambda: deliveries_written(desk.company) >= 60, what="it writes how far it is")
                 first.ends(signal.SIGKILL)
+                gate.set()
                 second = start()
         killed_at = len(receiver.heard)
         assert 0 < killed_at < 200, "it was killed in the middle"
@@ -117,6 +126,10 @@ def test_a_killed_dispatchers_endpoints_are_taken_over_and_nothing_is_lost_or_tu
     assert owners(made.pk) != [None]
     assert second.ends(signal.SIGTERM) == 0
     assert owners(made.pk) == [None], "given back at once"
+
+
+def deliveries_written(company: Company) -> int:
+    return run_in(company, Delivery.objects.count)
 
 
 def shares(ids: list[str]) -> list[int]:

@@ -117,6 +117,15 @@ async def test_a_name_that_leads_inside_is_not_connected_to(receiver: ReceiverSe
     assert receiver.heard == []
 
 
+async def test_a_name_with_one_address_inside_is_refused_as_a_whole(receiver: ReceiverServer) -> None:
+    def look_up(host: str, port: int, family: int) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in ("127.0.0.1", "10.0.0.7")]
+
+    answer = await post(f"http://hooks.example.org:{receiver.port}/", look_up=look_up)
+
+    assert (answer.error, receiver.heard) == ("address", [])
+
+
 async def test_a_name_that_changes_its_mind_is_looked_up_once_and_each_connection_is_checked(
     receiver: ReceiverServer,
 ) -> None:
@@ -131,11 +140,17 @@ async def test_a_name_that_changes_its_mind_is_looked_up_once_and_each_connectio
     assert receiver.heard[0].headers["host"] == f"hooks.example.org:{receiver.port}"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "127.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"])
-async def test_nothing_inside_is_connected_to_without_leave(receiver: ReceiverServer, host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "error"),
+    [
+        ("127.0.0.1", "address"), ("[::1]", "address"), ("[::ffff:127.0.0.1]", "address"), ("localhost", "address"),
+        ("2130706433", "protocol"), ("127.1", "protocol"), ("0x7f.1", "address"),
+    ],
+)  # fmt: skip
+async def test_nothing_inside_is_connected_to_without_leave(receiver: ReceiverServer, host: str, error: str) -> None:
     answer = await post(f"https://{host}:{receiver.port}/", ())
 
-    assert answer.status is None
+    assert (answer.status, answer.error) == (None, error)
     assert receiver.heard == []
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from whatsapp.catalogue import KINDS
 from whatsapp.models.webhook import DisabledReason
 from whatsapp.services import webhooks
 
@@ -18,7 +17,10 @@ class WebhookChange(Input):
     url = serializers.CharField(required=False, max_length=2000)
     description = serializers.CharField(required=False, allow_blank=True, max_length=200)
     types = serializers.ListField(
-        child=serializers.ChoiceField(sorted(KINDS)), required=False, help_text="Only these; all where it is empty."
+        child=serializers.CharField(max_length=40),
+        required=False,
+        max_length=100,
+        help_text="Names from the catalogue of events: only these; all where it is empty.",
     )
     sessionIds = serializers.ListField(
         child=serializers.CharField(max_length=32), required=False, max_length=1000,

@@ -9,6 +9,7 @@ moment and written in one transaction.
 import asyncio
 import json
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -36,6 +37,8 @@ PAGE: Final = 200
 LANE_PAGE: Final = 50
 #: Between two looks into the log when nothing woke us: hints may be missed.
 LOOK_SECONDS: Final = 5.0
+#: From one look to the next at least, so that many events are read at once when they come fast.
+READ_SECONDS: Final = 0.02
 WRITE_SECONDS: Final = 0.5
 #: What is on its way is waited for so long when we end.
 PATIENCE_SECONDS: Final = 8.0
@@ -133,7 +136,7 @@ class Delivering:
             await self._has_room.wait()
             await self._circuit.due()
             self.woken.clear()
-            after = self._position
+            after, began = self._position, time.monotonic()
             page = await arun_in(
                 self._company, deliveries.read, self._company, self._track.wanted, after=after, limit=PAGE
             )
@@ -142,6 +145,7 @@ class Delivering:
             self._position = page.next
             if not page.has_more:
                 await _until(self.woken, LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311  # spreads load
+                await asyncio.sleep(began + READ_SECONDS - time.monotonic())
 
     def _hand_on(self, event: Outgoing) -> None:
         """To its session's queue, unless the session has a lane or its lane had it."""

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     SESSION_CREATE = "session:create"
     SESSION_LINK = "session:link"
     SESSION_VIEW = "session:view"
+    WEBHOOK_MANAGE = "webhook:manage"
 
 
 @dataclass(frozen=True)

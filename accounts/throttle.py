@@ -47,6 +47,8 @@ CURRENT_PASSWORDS: Final = Limit("current passwords", 10, WINDOW)
 MANAGERS_PER_COMPANY: Final = Limit("managers", 60, _HOUR)
 #: An admin who gives a manager another e-mail may learn that it is taken.
 EMAILS_PER_COMPANY: Final = Limit("e-mails of managers", 30, _HOUR)
+#: Each is a request of ours to an address that an admin types.
+WEBHOOK_TESTS_PER_COMPANY: Final = Limit("webhook tests", 120, _HOUR)
 _LONGEST: Final = _DAY
 
 _COUNT_ONE: Final = """

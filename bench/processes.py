@@ -14,6 +14,7 @@ _KINDS: Final = {
     "runsessions": "worker",
     "uvicorn": "web",
     "runjobs": "jobs",
+    "runwebhooks": "webhooks",
     "runsandbox": "sandbox",
     "valkey": "valkey",
     "postgres": "postgres",

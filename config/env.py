@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.mail import mailer
+from wharf.networks import parse_networks
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where Docker puts secrets: a file a variable, named like it in lower case (`wharf_secret_key`).
@@ -56,6 +57,8 @@ class Env(BaseSettings):
     socketio_aliases: bool = False
     #: How many days the event log goes back. More than the days that webhooks are tried for.
     event_days: int = Field(default=30, ge=4, le=3650)
+    #: Networks of the operator's own that webhooks may go to, in CIDR notation, separated by commas.
+    webhook_allowed_networks: str = ""
     #: Where sealed copies of device stores go; empty means `backups` in the state folder, which is the same disk.
     backup_dir: Path | None = None
     #: Seals those copies; empty means that `secret_key` does.
@@ -76,6 +79,12 @@ class Env(BaseSettings):
     @classmethod
     def _a_way_for_mail(cls, value: SecretStr) -> SecretStr:
         mailer(value.get_secret_value())
+        return value
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        parse_networks(value)
         return value
 
     @property

@@ -11,6 +11,7 @@ import django
 from config.env import ROOT, read_env
 from config.logs import logging_config
 from config.mail import mailer, settings_before_6_1
+from wharf.networks import parse_networks
 
 env = read_env()
 
@@ -111,15 +112,18 @@ _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 10, "m
 DATABASES = {"default": _database}
 
 REDIS_URL = env.redis_url.get_secret_value()
+CHANNEL_PREFIX = "wharf"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "wharf"},
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": CHANNEL_PREFIX},
     }
 }
 
 #: How many days the event log goes back.
 EVENT_DAYS = env.event_days
+#: Networks that webhooks may go to beside the open internet.
+WEBHOOK_ALLOWED_NETWORKS = parse_networks(env.webhook_allowed_networks)
 
 #: Whether Socket.IO's events also come under the hyphenated names of the older system's first documentation.
 SOCKETIO_ALIASES = env.socketio_aliases

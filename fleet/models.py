@@ -145,3 +145,43 @@ class Trouble(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.cause}"
+
+
+class Dispatcher(models.Model):
+    """One `runwebhooks` process. The endpoints it owns are its own until `lease_until`, which it keeps pushing on."""
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    name = models.CharField(max_length=120)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(auto_now_add=True)
+    lease_until = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-started_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+class EndpointPlacement(models.Model):
+    """A webhook endpoint as the fleet sees it: whose it is, and which dispatcher delivers to it.
+
+    What it is stands in the company's schema; a dispatcher finds all its work here in one query. `fence` grows with
+    every change of owner, `work` with every change that the owner has to know of.
+    """
+
+    endpoint_id = models.CharField(primary_key=True, max_length=ID_LENGTH)
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="endpoint_placements")
+    is_active = models.BooleanField(default=True)
+    owner = models.ForeignKey(Dispatcher, null=True, blank=True, on_delete=models.SET_NULL, related_name="placements")
+    fence = models.BigIntegerField(default=0)
+    work = models.BigIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=("endpoint_id",), condition=Q(is_active=True), name="endpoint_claimable")
+        ]
+
+    def __str__(self) -> str:
+        return self.endpoint_id

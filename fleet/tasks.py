@@ -6,7 +6,7 @@ from typing import Final
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from fleet.models import Trouble, Worker
+from fleet.models import Dispatcher, Trouble, Worker
 
 #: A jobs process that was killed leaves its job as "doing"; its heartbeat tells after this long.
 STALLED_SECONDS: Final = 30.0
@@ -28,6 +28,7 @@ def forget_old_workers(timestamp: int) -> None:
     """Workers that ended long ago and own nothing say nothing any more."""
     ended = Worker.objects.filter(stopped_at__lt=timezone.now() - WORKERS_KEPT, placements=None)
     ended.delete()
+    Dispatcher.objects.filter(lease_until__lt=timezone.now() - WORKERS_KEPT, placements=None).delete()
 
 
 @app.periodic(cron="23 3 * * *")

@@ -17,6 +17,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, get_resolver
+from django.utils import timezone
 from django_tenants.utils import tenant_context
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -24,7 +25,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import Membership, Role, User
 from accounts.permissions import SYSTEM, Rights
 from config.asgi import application
-from fleet.models import Placement
+from fleet.models import EndpointPlacement, Placement
 from tenants.context import arun_in, run_in
 from tenants.domains import save_domain
 from tenants.models import Company
@@ -32,11 +33,25 @@ from tests.people import Person, client_for, make_person
 from tests.socketio.raw import Raw
 from tests.sockets import Socket
 from tests.whatsapp.desk import NOON, Desk, text
+from wharf import seals
 from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost, ReactionReceived, TypingSeen
 from whatsapp.engine.port import Person as Party
-from whatsapp.models import Chat, ManagerAccess, Message, Pacing, Reaction, Session, Transition
+from whatsapp.models import (
+    Chat,
+    DeadLetter,
+    Delivery,
+    ManagerAccess,
+    Message,
+    Pacing,
+    Reaction,
+    Session,
+    Transition,
+    WebhookEndpoint,
+    WebhookLane,
+)
 from whatsapp.routing import websocket_urlpatterns
 from whatsapp.services import access, sessions, typing
+from whatsapp.services.deliveries import SECRET
 from whatsapp.socketio.calls import CALLS
 from whatsapp.socketio.server import SocketIO
 
@@ -48,6 +63,8 @@ OTHER: Final = "4917770000001"
 EVERYTHING: Final = Rights(can_read=True, can_write=True, can_manage_chats=True)
 BOB: Final = Party(pn="4915559990002", lid="99000000009999", name="Bobwhoisacmes")
 SECRETS: Final = (NUMBER, BOB.pn, BOB.lid, BOB.name, "Acmesfrontdesk", "Acmesquestion", "Acmesprofile", "2@acmescode")
+#: What is never told live anyway.
+ALL_SECRETS: Final = (*SECRETS, "Acmeshook", "Acmesresponse", "Acmesletter")
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -103,7 +120,10 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
         access.grant(manager_id=person.user.pk, rights=EVERYTHING, **sharing)  # type: ignore[arg-type]
     access.revoke(manager_id=revoked.user.pk, **sharing)  # type: ignore[arg-type]
     message = Message.objects.get()
+    endpoint, delivery = _endpoint(acme)
     return desk, {
+        "endpoint_id": endpoint,
+        "delivery_id": delivery,
         "session_id": desk.session_id,
         "chat_id": message.chat_id,
         "message_id": message.pk,
@@ -116,8 +136,23 @@ def reaction(emoji: str) -> ReactionReceived:
     return ReactionReceived("IN-Acmesquestion", NOON + 1, True, "", BOB, Party(pn=NUMBER), emoji)
 
 
+def _endpoint(acme: Company) -> tuple[str, str]:
+    """A webhook endpoint of acme's, whose receiver has taken one event and refused another."""
+    row = WebhookEndpoint(url="https://hooks.example.com/acme", description="Acmeshook", cursor=1)
+    row.sealed_secret = seals.seal(b"secret", purpose=SECRET, about=row.pk)
+    row.save(force_insert=True)
+    EndpointPlacement.objects.create(endpoint_id=row.pk, company=acme)
+    about = {"event_id": "E", "event_kind": "message.new", "endpoint": row}
+    tried = {"attempt": 1, "is_delivered": True, "duration": 1, "at": timezone.now(), "response": "Acmesresponse"}
+    delivery = Delivery.objects.create(**about, **tried)
+    died = {"body": {"cursor": "1", "text": "Acmesletter"}, "attempts": 9, "died_at": timezone.now()}
+    DeadLetter.objects.create(**about, **died)
+    return row.pk, str(delivery.pk)
+
+
 def _rows() -> list[object]:
-    models = (Session, Chat, Message, Reaction, ManagerAccess, Transition, Pacing)
+    theirs = (Session, Chat, Message, Reaction, ManagerAccess, Transition, Pacing)
+    models = (*theirs, WebhookEndpoint, WebhookLane, Delivery, DeadLetter)
     rows: list[object] = [list(model.objects.order_by("pk").values()) for model in models]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -189,7 +224,13 @@ class Call:
     statuses: Statuses = field(default_factory=lambda: FOREIGN)
 
     def filled(self, ids: dict[str, str]) -> dict[str, Any]:
-        return {name: value.format(**ids) if isinstance(value, str) else value for name, value in self.body.items()}
+        return {name: _filled_in(value, ids) for name, value in self.body.items()}
+
+
+def _filled_in(value: Any, ids: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_filled_in(each, ids) for each in value]
+    return value.format(**ids) if isinstance(value, str) else value
 
 
 #: Another company's managers are unknown; one's own are for admins.
@@ -198,6 +239,7 @@ MANAGER: Final = {"email": "new@globex.test", "firstName": "New", "lastName": "O
 TEXT: Final = {"message": "Hello", "phone": "+4915551112233"}
 REACTION: Final = {"phone": f"+{BOB.pn}", "emoji": "🎉", "messageId": "{message_id}", "companyId": "{session_id}"}
 _S: Final = "api/whatsapp/sessions/<str:session_id>"
+_W: Final = "api/whatsapp/webhooks/<str:endpoint_id>"
 
 API: Final[dict[str, dict[str, Call]]] = {
     "api/auth/me": {"GET": Call(statuses=OWN)},
@@ -232,6 +274,18 @@ API: Final[dict[str, dict[str, Call]]] = {
     "api/whatsapp/sessions/cleanup": {"POST": Call(statuses=ADMINS)},
     "api/whatsapp/stats": {"GET": Call(statuses=OWN)},
     "api/whatsapp/events": {"GET": Call(statuses=OWN)},
+    "api/whatsapp/webhooks": {
+        "GET": Call(statuses=ADMINS),
+        # Nobody answers there; what is told of an address is the same for everybody.
+        "POST": Call({"url": "http://127.0.0.1:9/"}, {**ADMINS, "globex admin": 400}),
+    },
+    _W: {"GET": Call(statuses=NEVER), "PATCH": Call({"description": "Stolen"}, NEVER), "DELETE": Call(statuses=NEVER)},
+    f"{_W}/rotate-secret": {"POST": Call(statuses=NEVER)},
+    f"{_W}/test": {"POST": Call(statuses=NEVER)},
+    f"{_W}/deliveries": {"GET": Call(statuses=NEVER)},
+    f"{_W}/deliveries/<int:delivery_id>/redeliver": {"POST": Call(statuses=NEVER)},
+    f"{_W}/replay": {"POST": Call({"ids": ["{message_id}"]}, NEVER)},
+    f"{_W}/dead-letters": {"GET": Call(statuses=NEVER)},
     f"{_S}/start": {"POST": Call()},
     f"{_S}/pause": {"POST": Call()},
     f"{_S}/unlink": {"POST": Call()},
@@ -372,7 +426,7 @@ def test_every_method_of_the_api_is_known_here() -> None:
 def check_tells_nothing(answer: Any, what: str) -> None:
     """Not in the body, and not in a header."""
     told = answer.content.decode() + str(sorted(answer.headers.items()))
-    assert not [secret for secret in SECRETS if secret in told], what
+    assert not [secret for secret in ALL_SECRETS if secret in told], what
     assert answer.status_code < 500, what
 
 
@@ -480,7 +534,7 @@ def test_whoever_may_is_told_all_of_it(scene: Scene, acme: Company) -> None:
 
     told = "".join(client.get(filled(route, scene.ids)).content.decode() for route in API if "GET" in API[route])
 
-    assert [secret for secret in SECRETS if secret not in told] == []
+    assert [secret for secret in ALL_SECRETS if secret not in told] == []
     run_in(acme, Placement.objects.filter(pk=scene.ids["session_id"]).update, state="connected")
 
 

@@ -83,6 +83,16 @@ KINDS: Final = {
                 "byUserId": "who did it; null for the platform",
             },
         ),
+        Kind(
+            "webhook.disabled",
+            Audience.ADMINS,
+            "An endpoint gets nothing any more ([webhooks.md](webhooks.md)).",
+            {
+                "id": "the endpoint",
+                "description": "what people wrote about it",
+                "reason": "`by_person`, `gone`, `unreachable`, `secret_unreadable`",
+            },
+        ),
     )
 }
 

@@ -340,3 +340,38 @@ class CursorAhead(WharfError):
 
     code, kind, told = "cursor_ahead", Kind.INVALID, ("last",)
     text = sentence("There is no such cursor yet; the last one is %(last)s")
+
+
+# -- webhooks --------------------------------------------------------------------------------------------------------
+class EndpointNotFound(WharfError):
+    code, kind = "webhook_not_found", Kind.NOT_FOUND
+    text = sentence("There is no such webhook endpoint")
+
+
+class DeliveryNotFound(WharfError):
+    """The log of deliveries goes back a few days."""
+
+    code, kind = "delivery_not_found", Kind.NOT_FOUND
+    text = sentence("There is no such delivery")
+
+
+class NothingToReplay(WharfError):
+    code, kind = "nothing_to_replay", Kind.NOT_FOUND
+    text = sentence("No such events are kept")
+
+
+class TooManyEndpoints(WharfError):
+    code, kind = "too_many_webhooks", Kind.CONFLICT
+    text = sentence("A company has at most %(most)s webhook endpoints")
+
+
+class TooManyReplays(WharfError):
+    code, kind = "too_many_replays", Kind.CONFLICT
+    text = sentence("This endpoint has %(most)s replays under way; wait until one has ended")
+
+
+class SecretUnreadable(WharfError):
+    """The platform's key is another one than the one that sealed the endpoint's secrets."""
+
+    code, kind = "webhook_secret_unreadable", Kind.CONFLICT
+    text = sentence("The endpoint's secrets cannot be read any more; make a new secret and give its headers again")

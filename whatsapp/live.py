@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
 
 from tenants.models import Company
@@ -53,6 +54,16 @@ def person_group(company: Company, user_id: str) -> str:
 def admins_group(company: Company) -> str:
     """What concerns everybody who sees all sessions: a new one, for example."""
     return f"{company.schema_name}.admins"
+
+
+def webhooks_group(company: Company) -> str:
+    """For dispatchers: something about the company's endpoints is new."""
+    return f"{company.schema_name}.webhooks"
+
+
+def channel(group: str) -> str:
+    """How Valkey calls a group (channels_redis, `RedisPubSubChannelLayer`), for who listens to many at once."""
+    return f"{settings.CHANNEL_PREFIX}__group__{group}"
 
 
 def group_for(company: Company, audience: Audience, *, session_id: str, user_id: str) -> str:

@@ -16,6 +16,8 @@ from whatsapp.models import (
     Account,
     Chat,
     Contact,
+    DeadLetter,
+    Delivery,
     Event,
     ManagerAccess,
     Message,
@@ -24,6 +26,7 @@ from whatsapp.models import (
     ReactionStatus,
     Session,
     Transition,
+    WebhookEndpoint,
 )
 
 Shape = dict[str, Any]
@@ -248,3 +251,64 @@ def listed_grant(row: ManagerAccess, company_id: str) -> Shape:
     """As `grant`, with the manager's id and who gave it (seed W7). Needs both selected."""
     named = {"id": row.user_id, **(person(row.user) or {})}
     return grant(row, company_id) | {"manager": named, "grantedByUser": person(row.granted_by)}
+
+
+def disabled_webhook(row: WebhookEndpoint) -> Shape:
+    """Without its address: that may have a secret of the receiver's in it, and other receivers read this."""
+    return {"id": row.id, "description": row.description, "reason": row.disabled_reason}
+
+
+def webhook(row: WebhookEndpoint, header_names: Iterable[str]) -> Shape:
+    """An endpoint without any secret; of its headers the names alone. Needs `lanes` prefetched."""
+    lanes = row.lanes.all()
+    return {
+        "id": row.id,
+        "url": row.url,
+        "description": row.description,
+        "types": row.kinds,
+        "sessionIds": row.session_ids,
+        "headers": sorted(header_names),
+        "isActive": row.is_active,
+        "disabledReason": row.disabled_reason or None,
+        "disabledAt": moment(row.disabled_at),
+        "cursor": str(row.cursor),
+        "failures": row.failures,
+        "failingSince": moment(row.failing_since),
+        "nextTryAt": moment(row.open_until),
+        "sessionsBehind": sorted(lane.session_id for lane in lanes if not lane.is_replay and lane.attempts),
+        "replays": sum(lane.is_replay for lane in lanes),
+        "previousSecretUntil": moment(row.previous_secret_until),
+        "createdAt": moment(row.created_at),
+        "updatedAt": moment(row.updated_at),
+    }
+
+
+def delivery(row: Delivery) -> Shape:
+    return {
+        "id": str(row.pk),
+        "eventId": row.event_id,
+        "type": row.event_kind,
+        "sessionId": row.session_id or None,
+        "attempt": row.attempt,
+        "isReplay": row.is_replay,
+        "delivered": row.is_delivered,
+        "status": row.status,
+        "error": row.error or None,
+        "durationMs": row.duration,
+        "response": row.response,
+        "at": moment(row.at),
+    }
+
+
+def dead_letter(row: DeadLetter) -> Shape:
+    return {
+        "id": row.id,
+        "eventId": row.event_id,
+        "type": row.event_kind,
+        "sessionId": row.session_id or None,
+        "attempts": row.attempts,
+        "status": row.status,
+        "error": row.error or None,
+        "diedAt": moment(row.died_at),
+        "body": row.body,
+    }

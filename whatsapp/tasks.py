@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from tenants.context import run_in
 from tenants.models import Company
 from whatsapp.models import EarlyReceipt
-from whatsapp.services import feed, queue, repeats
+from whatsapp.services import deliveries, feed, queue, repeats
 
 #: A receipt whose message has not turned up by now is for one that we shall never hear of.
 EARLY_RECEIPTS_KEPT: Final = timedelta(days=2)
@@ -21,6 +21,13 @@ EARLY_RECEIPTS_KEPT: Final = timedelta(days=2)
 def forget_events(timestamp: int) -> None:
     for company in Company.objects.all():
         run_in(company, feed.forget, days=settings.EVENT_DAYS)
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(queueing_lock="forget_deliveries")
+def forget_deliveries(timestamp: int) -> None:
+    for company in Company.objects.all():
+        run_in(company, deliveries.forget)
 
 
 @app.periodic(cron="41 3 * * *")

@@ -68,8 +68,13 @@ def wharfs_plan(environment: Mapping[str, str] = os.environ) -> Plan:
             Service("web", web_command(web.number), grace=10),
             Service("worker", manage("runsessions"), grace=15),
             Service("jobs", manage("runjobs"), grace=10),
+            Service("webhooks", manage("runwebhooks"), grace=10),
         ),
-        settings={"WHARF_STATE_DIR": str(folder / "worker")},
+        # In one terminal, whoever receives is on this machine too.
+        settings={
+            "WHARF_STATE_DIR": str(folder / "worker"),
+            "WHARF_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        },
     )
 
 

@@ -31,7 +31,7 @@ def test_every_service_runs_a_command_that_exists(compose: dict[str, Any]) -> No
 
     named = {command[command.index(word) + 1] for command in commands for word in command if "manage.py" in word}
 
-    assert named == {"upgrade", "runsessions", "runjobs", "runsandbox", "session_monitor"}
+    assert named == {"upgrade", "runsessions", "runjobs", "runsandbox", "runwebhooks", "session_monitor"}
     assert named <= set(get_commands())
 
 

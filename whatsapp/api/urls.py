@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.api import addresses, chats, events, lines, queue, sessions, stats
+from whatsapp.api import addresses, chats, events, lines, queue, sessions, stats, webhooks
 
 urlpatterns = [
     path("websocket/test-config", addresses.TestConfigView.as_view()),
@@ -10,6 +10,14 @@ urlpatterns = [
     path("sessions", sessions.SessionsView.as_view()),
     path("sessions/cleanup", sessions.CleanupView.as_view()),
     path("events", events.EventsView.as_view()),
+    path("webhooks", webhooks.WebhooksView.as_view()),
+    path("webhooks/<str:endpoint_id>", webhooks.WebhookView.as_view()),
+    path("webhooks/<str:endpoint_id>/rotate-secret", webhooks.RotateView.as_view()),
+    path("webhooks/<str:endpoint_id>/test", webhooks.TestView.as_view()),
+    path("webhooks/<str:endpoint_id>/deliveries", webhooks.DeliveriesView.as_view()),
+    path("webhooks/<str:endpoint_id>/deliveries/<int:delivery_id>/redeliver", webhooks.RedeliverView.as_view()),
+    path("webhooks/<str:endpoint_id>/replay", webhooks.ReplayView.as_view()),
+    path("webhooks/<str:endpoint_id>/dead-letters", webhooks.DeadLettersView.as_view()),
     path("stats", stats.StatsView.as_view()),
     path("sessions/<str:session_id>", sessions.SessionView.as_view()),
     path("sessions/<str:session_id>/start", sessions.StartView.as_view()),

@@ -13,12 +13,15 @@ from whatsapp.models.reaction import Reaction, ReactionStatus
 from whatsapp.models.repeat import IdempotencyKey
 from whatsapp.models.session import Session
 from whatsapp.models.transition import Transition
+from whatsapp.models.webhook import DeadLetter, Delivery, WebhookEndpoint, WebhookLane
 
 __all__ = [
     "Account",
     "Chat",
     "CodeAttempt",
     "Contact",
+    "DeadLetter",
+    "Delivery",
     "EarlyReceipt",
     "Event",
     "EventCounter",
@@ -32,4 +35,6 @@ __all__ = [
     "ReactionStatus",
     "Session",
     "Transition",
+    "WebhookEndpoint",
+    "WebhookLane",
 ]

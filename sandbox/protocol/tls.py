@@ -35,6 +35,7 @@ class CertificateAuthority:
             _builder(CA_NAME, key.public_key(), CA_DAYS)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(usage, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
         return cls(_pem(key), certificate.public_bytes(PEM))
@@ -50,6 +51,8 @@ class CertificateAuthority:
             _builder(HOSTS[0], key.public_key(), LEAF_DAYS)
             .add_extension(names, critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            # Python 3.13 believes no certificate that does not say who signed it.
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
             .sign(signer, hashes.SHA256())
         )
         return _context(_pem(key) + leaf.public_bytes(PEM))

@@ -233,7 +233,9 @@ def _beginning(trouble: Trouble, problem: Problem, now: datetime) -> Line | None
         telling = Telling.DISCONNECTED if is_number else Telling.BROKEN
         return Line(telling, _text(problem, then), trouble, "told_at")
     if trouble.nudged_at and trouble.advised_at is None and trouble.seen >= SURE_AFTER + PATIENCE:
-        advice = f"{problem.advice}\n{gettext('The steps are in docs/reconnection.md.')}"
+        # Never inside an f-string: what collects texts sees them there only from Python 3.12 on.
+        steps = gettext("The steps are in docs/reconnection.md.")
+        advice = f"{problem.advice}\n{steps}"
         return Line(Telling.STILL_DISCONNECTED, _text(problem, advice), trouble, "advised_at")
     return None
 
@@ -308,14 +310,14 @@ class Blindness:
         if self._failed < SURE_AFTER or self._is_told:
             return None
         body = gettext("The monitor does not reach the database, and knows nothing of any number.")
-        return Alert(Tone.FAILURE, f"⚠️ {gettext('Wharf cannot be seen')}", body)
+        return Alert(Tone.FAILURE, "⚠️ " + gettext("Wharf cannot be seen"), body)
 
     def sees(self) -> Alert | None:
         """A look succeeded; an alert when the opposite was told."""
         self._failed = 0
         if not self._is_told:
             return None
-        return Alert(Tone.SUCCESS, f"✅ {gettext('Wharf can be seen again')}", gettext("The database is back."))
+        return Alert(Tone.SUCCESS, "✅ " + gettext("Wharf can be seen again"), gettext("The database is back."))
 
     def was_told(self, alert: Alert) -> None:
         self._is_told = alert.tone == Tone.FAILURE

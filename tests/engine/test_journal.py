@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from whatsapp.engine.journal import Entry, Journal
+from whatsapp.engine.journal import TIDY_EVERY, Entry, Journal
 
 #: Appends for ever, and says each number once it is stored.
 WRITER = """
 import pathlib, sys
-from whatsapp.engine.journal import Journal
+from whatsapp.engine.journal import TIDY_EVERY, Journal
 journal = Journal(pathlib.Path(sys.argv[1]))
 while True:
     print(journal.append(17, b"payload " * 50), flush=True)
@@ -102,3 +102,16 @@ def test_it_is_written_and_read_in_several_threads_at_once(journal: Journal) -> 
 
     assert seen == sorted(set(seen))
     assert journal.is_empty()
+
+
+def test_what_was_let_go_leaves_the_log_as_small_as_it_was(tmp_path: Path) -> None:
+    journal, log = Journal(tmp_path / "journal.db"), tmp_path / "journal.db-wal"
+
+    def a_round() -> int:
+        for _ in range(TIDY_EVERY):
+            journal.let_go(journal.append(17, b"x" * 500))
+        return log.stat().st_size
+
+    first = a_round()
+    assert max(a_round() for _ in range(5)) < first * 2
+    journal.close()

@@ -18,6 +18,9 @@ CREATE TABLE IF NOT EXISTS entry (
 )
 """
 
+#: Acknowledgements between two times that the log is moved into the file.
+TIDY_EVERY: Final = 100
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -37,9 +40,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        self._let_go_since = 0
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
+        # Moving the log into the file waits for the disk: after a message is stored (`_tidy`), and only while nobody
+        # stores any, when one comes in.
+        self._db.execute("PRAGMA wal_autocheckpoint=4000")
         self._db.execute(_SCHEMA)
         path.chmod(0o600)
 
@@ -59,6 +66,15 @@ class Journal:
         """Everything up to `seq` is stored elsewhere."""
         with self._lock:
             self._db.execute("DELETE FROM entry WHERE seq <= ?", (seq,))
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Keep the log beside the file from growing, once in a while."""
+        self._let_go_since += 1
+        if self._let_go_since >= TIDY_EVERY:
+            self._let_go_since = 0
+            with self._lock:
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def is_empty(self) -> bool:
         return not self.after(0, limit=1)

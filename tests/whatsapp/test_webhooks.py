@@ -78,10 +78,10 @@ def written(shop: Shop, made: WebhookEndpoint) -> WebhookEndpoint:
     """Once the endpoint's rows say that everything was delivered."""
 
     def look() -> WebhookEndpoint | None:
-        # The row after its lanes: it is written together with their end.
-        lanes = rows(shop.company, WebhookLane, endpoint=made.pk)
         row = fresh(shop.company, made.pk)
-        return row if row.cursor == log_top(shop.company) and not lanes else None
+        lanes = rows(shop.company, WebhookLane, endpoint=made.pk)
+        # The last lanes may have ended between the two looks, and the row says more now.
+        return fresh(shop.company, made.pk) if row.cursor == log_top(shop.company) and not lanes else None
 
     return eventually(look, what="everything is delivered and written down")
 

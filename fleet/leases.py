@@ -57,7 +57,8 @@ def register(*, name: str, pid: int, capacity: int, store_id: str) -> Worker:
 
 
 def _claimable(worker: Worker) -> Q:
-    free = Q(owner=None) | Q(owner__lease_until__lt=Now())
+    # Its own it has: a worker that was asleep between two looks must not take its sessions from itself.
+    free = Q(owner=None) | (Q(owner__lease_until__lt=Now()) & ~Q(owner=worker))
     something_to_do = ~Q(wanted=Wanted.STOPPED) | Q(state__in=LIVE)
     reachable = Q(device_jid="") | Q(store_id=worker.store_id)
     return free & something_to_do & reachable

@@ -93,6 +93,16 @@ def test_a_silent_worker_loses_its_sessions_and_may_not_write_any_more(acme: Com
 
 
 @DB
+def test_a_worker_that_overslept_takes_nothing_from_itself(acme: Company) -> None:
+    wanted(acme, "s1")
+    one = worker()
+    leases.claim(one, limit=5)
+    go_silent(one)
+
+    assert leases.claim(one, limit=5) == []
+    assert lease_of("s1").fence == 1
+
+
 def test_a_linked_device_is_claimed_only_where_its_store_is(acme: Company) -> None:
     wanted(acme, "a", device_jid="1:1@s.whatsapp.net", store_id="disk")
 

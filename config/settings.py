@@ -79,9 +79,10 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "accounts.middleware.LanguageOfUser",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last, for it is synchronous: each of the others that stood between it and the view would go to a thread and back.
+    "accounts.middleware.LanguageOfUser",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -109,6 +110,8 @@ _database: dict[str, Any] = dict(
 )
 _database["CONN_MAX_AGE"] = 0
 _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 10, "max_lifetime": 600, "timeout": 10}
+# Most of what the database did for a message was planning the same few statements again.
+_database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
 DATABASES = {"default": _database}
 
 REDIS_URL = env.redis_url.get_secret_value()

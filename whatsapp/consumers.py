@@ -134,12 +134,17 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         await self._say("resumed", next=str(after))
 
     # -- out -------------------------------------------------------------------------------------------------------
-    async def live_event(self, event: dict[str, Any]) -> None:
-        """What came through a group; not what a replay has just told."""
-        if event["kind"] in ("access.changed", "session.created"):
+    async def live_event(self, message: dict[str, Any]) -> None:
+        """What came through a group (`live.publish`)."""
+        for news in message["news"]:
+            await self._hear(news["kind"], news["payload"], news["event"])
+
+    async def _hear(self, kind: str, payload: Any, event: dict[str, Any] | None) -> None:
+        """Not what a replay has just told."""
+        if kind in ("access.changed", "session.created"):
             await self._join()
-        elif event["event"] is None or int(event["event"]["cursor"]) > self._replayed:
-            await self._tell(event["kind"], event["payload"], event["event"])
+        elif event is None or int(event["cursor"]) > self._replayed:
+            await self._tell(kind, payload, event)
 
     async def _tell(self, kind: str, payload: Any, event: dict[str, Any] | None) -> None:
         if kind in ("session.created", "session.changed"):

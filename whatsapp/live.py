@@ -7,6 +7,8 @@ missed; whoever joins gets a snapshot of the rows, and the event log has what ha
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -90,8 +92,9 @@ def publish(*hints: Hint) -> None:
 
 
 async def _send(hints: Iterable[Hint]) -> None:
+    """What follows each other in one group goes in one message: a burst is stored in large transactions."""
     layer = get_channel_layer()
     assert layer is not None
-    for hint in hints:
-        message = {"type": HANDLER, "kind": hint.kind, "payload": hint.payload, "event": hint.event}
-        await layer.group_send(hint.group, message)
+    for group, together in groupby(hints, key=attrgetter("group")):
+        news = [{"kind": hint.kind, "payload": hint.payload, "event": hint.event} for hint in together]
+        await layer.group_send(group, {"type": HANDLER, "news": news})

@@ -119,9 +119,10 @@ class Connection:
         greeting = {"status": "connected", "socketId": self.sid, "user": who, "timestamp": moment(timezone.now())}
         await self._say("connection-confirmed", greeting)
         while not self._channel.is_closed:
-            news = await self._channel.receive()
+            message = await self._channel.receive()
             async with self._turn:
-                await self._hear(news["kind"], news["payload"])
+                for news in message["news"]:
+                    await self._hear(news["kind"], news["payload"])
 
     async def _watch_the_clock(self) -> None:
         await self._refuse(await self._listener.until_refused(lambda: expiry_of(self._token)))

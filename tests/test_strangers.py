@@ -299,6 +299,7 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/managers": {"GET": Call(), "POST": Call({"managerId": "{manager_id}"})},
     f"{_S}/managers/<str:manager_id>": {"DELETE": Call()},
     f"{_S}/messages": {"POST": Call(TEXT)},
+    f"{_S}/messages/batch": {"POST": Call({"messages": [TEXT]})},
     f"{_S}/messages/<str:message_id>": {"GET": Call()},
     f"{_S}/messages/<str:message_id>/reaction": {"POST": Call({"emoji": "🎉"})},
     "api/whatsapp/reaction": {"POST": Call(REACTION)},

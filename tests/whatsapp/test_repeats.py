@@ -69,6 +69,7 @@ def test_every_way_of_making_something_can_be_said_again(desk: Desk, acme_admin:
         (f"{desk.session_id}/send", BODY),
         (f"{desk.session_id}/chats/{chat}/send", {"message": "One"}),
         (f"{desk.session_id}/chats/{chat}/messages", {"message": "Two"}),
+        (f"{desk.session_id}/messages/batch", {"messages": [BODY]}),
     ]
     for number, (path, body) in enumerate(ways):
         asked: dict[str, Any] = {"format": "json", "headers": {"Idempotency-Key": f"way {number}"}}

@@ -6,7 +6,8 @@ from rest_framework.response import Response
 
 from accounts.views import CompanyAPIView, CompanyRequest
 from wharf.api import ok
-from wharf.errors import sentence
+from wharf.errors import WharfError, sentence
+from wharf.meanings import body
 from wharf.schema import envelope
 from whatsapp import shapes
 from whatsapp.api import serializers as s
@@ -151,6 +152,31 @@ class SendToNumberView(CompanyAPIView):
             delivery=asked.delivery(data),
         )
         return ok(_queued(row), status=202)
+
+
+class BatchView(CompanyAPIView):
+    @extend_schema(
+        operation_id="sendBatch", tags=["messages"], request=s.TextBatch, parameters=[REPEATABLE],
+        responses={202: envelope("BatchAnswer", s.BatchShape)},
+    )  # fmt: skip
+    @repeatable
+    def post(self, request: CompanyRequest, session_id: str) -> Response:
+        """Send up to 100 texts, to numbers and to chats. What is wrong with one of them keeps no other from leaving."""
+        asked = s.TextBatch(data=request.data)
+        asked.is_valid(raise_exception=True)
+        texts = [
+            outbound.Text(each["message"], each["chatId"], each["phone"], s.OutgoingText.delivery(each))
+            for each in asked.validated_data["messages"]
+        ]
+        rows = outbound.queue_texts(company=request.company, session_id=session_id, texts=texts, by=request.actor)
+        results = [_refused(row) if isinstance(row, WharfError) else _queued(row) for row in rows]
+        queued = sum(isinstance(row, Message) for row in rows)
+        return ok({"results": results, "queued": queued, "refused": len(rows) - queued}, status=202)
+
+
+def _refused(error: WharfError) -> shapes.Shape:
+    told = body(error)
+    return {"code": told["code"], "message": told["message"]}
 
 
 def _queued(row: Message) -> shapes.Shape:

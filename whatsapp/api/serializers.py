@@ -13,7 +13,7 @@ from whatsapp.catalogue import KINDS
 from whatsapp.models import MessageStatus, ReactionStatus
 from whatsapp.services.chats import MAX_LIMIT
 from whatsapp.services.feed import MAX_EVENTS
-from whatsapp.services.outbound import PRIORITIES, Delivery
+from whatsapp.services.outbound import BATCH, PRIORITIES, Delivery
 from whatsapp.services.pacing import Hold
 
 Input = serializers.Serializer[Any]
@@ -95,6 +95,16 @@ class OutgoingText(Input):
 
 class TextToNumber(OutgoingText):
     phone = serializers.CharField(max_length=40, allow_blank=True, required=False, default="")
+
+
+class TextOfBatch(TextToNumber):
+    chatId = serializers.CharField(
+        max_length=32, allow_blank=True, required=False, default="", help_text="Instead of a number."
+    )
+
+
+class TextBatch(Input):
+    messages = serializers.ListField(child=TextOfBatch(), min_length=1, max_length=BATCH)
 
 
 class OutgoingReaction(Input):
@@ -443,6 +453,22 @@ class QueuedShape(Input):
     id = serializers.CharField()
     chatId = serializers.CharField()
     status = serializers.CharField()
+
+
+class ResultShape(Input):
+    """Of one text: what it became, or what was wrong with it."""
+
+    id = serializers.CharField(required=False)
+    chatId = serializers.CharField(required=False)
+    status = serializers.CharField(required=False)
+    code = serializers.CharField(required=False)
+    message = serializers.CharField(required=False)
+
+
+class BatchShape(Input):
+    results = ResultShape(many=True, help_text="One for each text, in their order.")
+    queued = serializers.IntegerField()
+    refused = serializers.IntegerField()
 
 
 class NewChatsShape(Input):

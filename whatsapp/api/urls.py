@@ -40,6 +40,7 @@ urlpatterns = [
     path("sessions/<str:session_id>/managers", sessions.ManagersView.as_view()),
     path("sessions/<str:session_id>/managers/<str:manager_id>", sessions.ManagerView.as_view()),
     path("sessions/<str:session_id>/messages", chats.SendToNumberView.as_view()),
+    path("sessions/<str:session_id>/messages/batch", chats.BatchView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>/reaction", chats.ReactionView.as_view()),
     path("reaction", lines.ReactionView.as_view()),

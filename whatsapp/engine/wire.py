@@ -1,15 +1,16 @@
-"""How worker and host talk: length-prefixed JSON frames, each a tagged dataclass of `engine.port` or of this file."""
+"""How worker and host talk: length-prefixed MessagePack frames, dataclasses of `engine.port` and of this file.
 
-import base64
-import dataclasses
-import inspect
-import json
+A body is a list: the kind of frame, its fields, and where these hold one of several kinds (an order's command, a
+report's event) its kind and its fields after that. msgspec checks every field against its type.
+"""
+
 import typing
 from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from whatsapp.engine import port
 
@@ -47,27 +48,66 @@ class End:
 
 Frame = Birth | Order | Acknowledge | End | port.Report
 
-_TYPES: Final[dict[str, type]] = {
-    cls.__name__: cls
-    for cls in (Birth, Order, Acknowledge, End, *vars(port).values())
-    if isinstance(cls, type) and dataclasses.is_dataclass(cls)
-}
+_COMMANDS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.Command)}
+_EVENTS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.EngineEvent)}
+_PLAIN: Final[dict[str, type]] = {cls.__name__: cls for cls in (Birth, Acknowledge, End)}
 
 
+# -- out -----------------------------------------------------------------------------------------------------------
 def encode(frame: Frame) -> bytes:
-    body = json.dumps(_plain(frame), ensure_ascii=False, separators=(",", ":")).encode()
+    body = _encoder.encode(_parts(frame))
     return len(body).to_bytes(HEADER, "big") + body
 
 
+def _parts(frame: Frame) -> tuple[Any, ...]:
+    match frame:
+        case Order():
+            return ("Order", frame.session_id, 0, type(frame.command).__name__, frame.command)
+        case port.Report():
+            return ("Report", frame.session_id, frame.seq, type(frame.event).__name__, frame.event)
+        case _:
+            return ("", "", 0, type(frame).__name__, frame)
+
+
+def _from_path(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(type(value).__name__)
+
+
+_encoder: Final = msgspec.msgpack.Encoder(enc_hook=_from_path)
+
+
+# -- in ------------------------------------------------------------------------------------------------------------
 def decode(body: bytes) -> Frame:
     """The frame in `body` (without its length). Raises ValueError for anything that is not one."""
     try:
-        value = _typed(json.loads(body))
-    except (TypeError, LookupError, RecursionError) as error:
+        kind, session_id, seq, what, raw = _outer.decode(body)
+        match kind:
+            case "Order":
+                return Order(session_id, _inner(_COMMANDS[what]).decode(raw))
+            case "Report":
+                return port.Report(session_id, _inner(_EVENTS[what]).decode(raw), seq)
+            case "":
+                frame: Frame = _inner(_PLAIN[what]).decode(raw)
+                return frame
+    except (msgspec.MsgspecError, LookupError, RecursionError) as error:
         raise ValueError("not a frame") from error
-    if not isinstance(value, Frame):
-        raise ValueError("not a frame")
-    return value
+    raise ValueError("not a frame")
+
+
+_outer: Final = msgspec.msgpack.Decoder(tuple[str, str, int, str, msgspec.Raw])
+
+
+@lru_cache(maxsize=64)
+def _inner(cls: type) -> Any:
+    return msgspec.msgpack.Decoder(cls, dec_hook=_to_path)
+
+
+def _to_path(cls: type, value: Any) -> Any:
+    if cls is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"not a {cls.__name__}")
 
 
 def body_length(header: bytes) -> int:
@@ -75,46 +115,3 @@ def body_length(header: bytes) -> int:
     if length > MAX_FRAME:
         raise ValueError(f"a frame of {length} bytes")
     return length
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"@": type(value).__name__, **fields}
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _typed(raw: Any) -> Any:
-    if not isinstance(raw, dict) or raw.get("@") not in _TYPES:
-        raise ValueError("unknown kind of frame")
-    cls = _TYPES[raw["@"]]
-    hints = _hints(cls)
-    return cls(**{name: _field(hints[name], value) for name, value in raw.items() if name != "@"})
-
-
-@lru_cache(maxsize=64)
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _field(hint: Any, raw: Any) -> Any:
-    if isinstance(raw, dict):
-        return _typed(raw)
-    if isinstance(raw, list):
-        item = typing.get_args(hint)[0]
-        return tuple(_field(item, element) for element in raw)
-    if hint is bytes:
-        return base64.b64decode(raw)
-    if inspect.isclass(hint) and issubclass(hint, Enum | Path):
-        return hint(raw)
-    if hint in (str, int, bool) and type(raw) is not hint:
-        raise ValueError(f"not {hint.__name__}")
-    return raw

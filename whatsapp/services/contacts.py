@@ -27,6 +27,7 @@ def resolve(account: Account, people: Iterable[Identity]) -> dict[Identity, Cont
     book = _Book(account, wanted)
     for person in wanted:
         book.note(person)
+    book.write_new()
     # Only now: who was named first may have been merged into somebody who was named later.
     return {person: book.find(person) for person in wanted}
 
@@ -42,6 +43,8 @@ class _Book:
         self._account = account
         self._by_phone: dict[str, Contact] = {}
         self._by_lid: dict[str, Contact] = {}
+        #: Not written yet: a burst may come from hundreds of people who never wrote before.
+        self._new: dict[str, Contact] = {}
         phones = {person.phone for person in people} - {""}
         lids = {person.lid for person in people} - {""}
         if not people:
@@ -60,11 +63,22 @@ class _Book:
         by_phone, by_lid = self._by_phone.get(person.phone), self._by_lid.get(person.lid)
         if by_phone and by_lid and by_phone is not by_lid:
             self._merge(into=by_phone, other=by_lid)
-        row = by_phone or by_lid or Contact(account=self._account)
-        _complete(row, person)
+        row = by_phone or by_lid or self._another()
+        if _complete(row, person) and row.pk not in self._new:
+            row.save()
         self._enter(row)
 
+    def _another(self) -> Contact:
+        row = Contact(account=self._account)
+        self._new[row.pk] = row
+        return row
+
+    def write_new(self) -> None:
+        Contact.objects.bulk_create(self._new.values())
+        self._new.clear()
+
     def _merge(self, *, into: Contact, other: Contact) -> None:
+        self.write_new()
         for known in (self._by_phone, self._by_lid):
             known.update({address: into for address, row in known.items() if row is other})
         _merge(into=into, other=other)
@@ -73,15 +87,14 @@ class _Book:
         return self._by_phone.get(person.phone) or self._by_lid[person.lid]
 
 
-def _complete(row: Contact, person: Identity) -> None:
-    """Write down what `person` adds to what we knew."""
+def _complete(row: Contact, person: Identity) -> bool:
+    """Enter what `person` adds to what we knew; whether that is anything."""
     known = (row.phone_number, row.lid, row.push_name)
     # People change their number, and keep the hidden identity.
     row.phone_number = person.phone or row.phone_number
     row.lid = person.lid or row.lid
     row.push_name = person.name[:120] or row.push_name
-    if row._state.adding or known != (row.phone_number, row.lid, row.push_name):
-        row.save()
+    return known != (row.phone_number, row.lid, row.push_name)
 
 
 def _merge(*, into: Contact, other: Contact) -> None:
@@ -146,8 +159,3 @@ def _move_reactions(*, into: Chat, other: Chat) -> None:
         ones, others = (Reaction.objects.filter(chat=chat, contact__isnull=is_own) for chat in (into, other))
         _keep_newer(ones, others, "wa_id", *(() if is_own else ("contact",)))
         others.update(chat=into)
-
-
-def learn(account: Account, person: Identity) -> Contact | None:
-    """Note that these two addresses are one person."""
-    return next(iter(resolve(account, [person]).values()), None)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from tenants.models import Company
 from whatsapp.engine.port import SendReaction, SendText
 from whatsapp.models import Chat, Message, MessageStatus, Session
-from whatsapp.services import inbound, standing
+from whatsapp.services import inbound, standing, statuses
 from whatsapp.services.pacing import Allowance
 
 #: Why a text failed that was not sent in time.
@@ -145,7 +145,7 @@ def _take(company: Company, session: Session, rows: list[Message], now: datetime
     orders = [SendText(row.pk, to=row.chat.jid, text=row.body, secret=os.urandom(32)) for row in rows]
     for row in rows:
         row.status = MessageStatus.SENT
-        inbound.tell_status(company, session, row)
+        statuses.tell_status(company, session, row)
         if row.send_at is not None:
             _show_in_list(row, now)
     with connection.cursor() as cursor:
@@ -166,5 +166,5 @@ def expire(company: Company, session: Session, now: datetime) -> int:
     for row in rows:
         row.status, row.error_code = MessageStatus.FAILED, EXPIRED
         row.save(update_fields=["status", "error_code"])
-        inbound.tell_status(company, session, row)
+        statuses.tell_status(company, session, row)
     return len(rows)

@@ -4,7 +4,7 @@ Only the session's owner calls this (`fleet.leases.hold`). Repeats are harmless:
 connection, and a journal is read again after a crash.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,7 +13,6 @@ from django.db.models import Count, Q
 
 from tenants.models import Company
 from wharf.ids import new_id
-from wharf.moments import moment
 from whatsapp import shapes
 from whatsapp.engine.port import (
     MessageReceived,
@@ -23,9 +22,8 @@ from whatsapp.engine.port import (
     ReceiptKind,
     ReceiptReceived,
 )
-from whatsapp.models import Account, Chat, Contact, EarlyReceipt, Message, MessageStatus, Reaction, Session
-from whatsapp.models.message import CLIMB
-from whatsapp.services import news
+from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction, Session
+from whatsapp.services import news, statuses
 from whatsapp.services.contacts import Identity, resolve
 from whatsapp.services.reactions import reactions_to
 
@@ -93,7 +91,7 @@ def record_messages(company: Company, session: Session, account: Account, events
             filled.append(before)
     Message.objects.bulk_create(fresh)
     _save_filled(company, session, [row for row in filled if row not in fresh])
-    _touch_chats(chats.values(), fresh, filled)
+    touch_chats(chats.values(), fresh, filled)
     tell_messages(company, session, account, fresh)
 
 
@@ -125,15 +123,25 @@ def _chat_key(event: InChat, people: dict[Identity, Contact]) -> str:
 
 
 def _chats(account: Account, events: Sequence[InChat], people: dict[Identity, Contact]) -> dict[str, Chat]:
+    contacts = [people[identity(event.peer)] for event in events if not event.group]
     groups = {event.group for event in events if event.group}
-    contacts = {row.pk: row for event in events if not event.group for row in [people[identity(event.peer)]]}
+    return find_chats(account, contacts, groups=groups, wa_ids=[event.wa_id for event in events])
+
+
+def find_chats(
+    account: Account, people: Iterable[Contact], *, groups: Collection[str] = (), wa_ids: Collection[str] = ()
+) -> dict[str, Chat]:
+    """The chats with these, by the contact's id or the group's JID; made if there is none. The account must be locked.
+
+    `wa_ids`: `has_early_reactions` tells of these messages.
+    """
+    contacts = {row.pk: row for row in people}
     chats = {}
-    wa_ids = list({event.wa_id for event in events})
-    for row in Chat.objects.raw(_CHATS, [wa_ids, account.pk, list(contacts), list(groups)]):
+    for row in Chat.objects.raw(_CHATS, [list(set(wa_ids)), account.pk, list(contacts), list(groups)]):
         if row.contact_id:
             row.contact = contacts[row.contact_id]
         chats[row.group_jid or str(row.contact_id)] = row
-    missing = [Chat(id=new_id(), account=account, group_jid=jid) for jid in groups - chats.keys()]
+    missing = [Chat(id=new_id(), account=account, group_jid=jid) for jid in set(groups) - chats.keys()]
     missing += [Chat(id=new_id(), account=account, contact=row) for pk, row in contacts.items() if pk not in chats]
     Chat.objects.bulk_create(missing)
     return chats | {row.group_jid or str(row.contact_id): row for row in missing}
@@ -157,7 +165,7 @@ def _fill_in(before: Message, now: Message) -> None:
 def _save_filled(company: Company, session: Session, rows: Sequence[Message]) -> None:
     for row in rows:
         row.save(update_fields=_CONTENT)
-        tell_status(company, session, row)
+        statuses.tell_status(company, session, row)
 
 
 def preview(row: Message) -> str:
@@ -173,7 +181,8 @@ WHERE id = %s
 """
 
 
-def _touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequence[Message]) -> None:
+def touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequence[Message] = ()) -> None:
+    """Show what is new in the list of chats, and count what is unread."""
     touched = []
     for chat in chats:
         rows = [row for row in (*fresh, *filled) if row.chat_id == chat.pk]
@@ -257,63 +266,11 @@ def record_receipts(company: Company, session: Session, account: Account, events
     for event in events:
         if event.from_me:
             _read_on_phone(company, session, account, event)
-        elif not (event.group and event.kind != ReceiptKind.DELIVERED):
-            # In a group one member's reading is not everybody's.
-            climb(company, session, account, event.wa_ids, _STATUS_OF[event.kind])
-
-
-def climb(company: Company, session: Session, account: Account, wa_ids: Sequence[str], status: MessageStatus) -> None:
-    """Raise messages of ours to `status`, never down. Ids that nobody knows yet are kept for the send's answer."""
-    ours = Message.objects.filter(account=account, from_me=True, wa_id__in=wa_ids)
-    rows = list(ours.select_related("sent_by", "sender"))
-    _keep_early(account, set(wa_ids) - {row.wa_id for row in rows}, status)
-    for row in rows:
-        if _is_higher(status, row.status):
-            raise_status(company, session, row, status)
-
-
-def _is_higher(status: MessageStatus, than: str) -> bool:
-    return MessageStatus(than) in CLIMB and CLIMB.index(status) > CLIMB.index(MessageStatus(than))
-
-
-def raise_status(company: Company, session: Session, row: Message, status: MessageStatus) -> None:
-    row.status, row.error_code, row.error_detail = status, "", ""
-    row.save(update_fields=["status", "error_code", "error_detail", "wa_id", "timestamp"])
-    tell_status(company, session, row)
-
-
-def tell_status(company: Company, session: Session, row: Message) -> None:
-    payload = {
-        "sessionId": session.pk,
-        "id": row.pk,
-        "chatId": row.chat_id,
-        "messageId": row.wa_id,
-        "status": row.status,
-        "errorCode": row.error_code or None,
-        "retryAt": moment(row.retry_at) if row.status == MessageStatus.FAILED else None,
-    }
-    news.tell_of_chat(company, session, Chat(id=row.chat_id, account_id=row.account_id), "message.status", payload)
-
-
-def _keep_early(account: Account, wa_ids: Iterable[str], status: MessageStatus) -> None:
-    rows = [EarlyReceipt(account=account, wa_id=wa_id, status=status) for wa_id in wa_ids]
-    EarlyReceipt.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def climb_to(company: Company, session: Session, row: Message, *proven: MessageStatus) -> None:
-    """Raise one message to the highest of `proven` that is higher than it stands."""
-    for status in proven:
-        if status in CLIMB and _is_higher(status, row.status):
-            raise_status(company, session, row, status)
-
-
-def apply_early(company: Company, session: Session, row: Message) -> None:
-    """Receipts that came before we knew the message's id. Call it when the id becomes known."""
-    early = EarlyReceipt.objects.filter(account_id=row.account_id, wa_id=row.wa_id)
-    if not (receipts := list(early.order_by("id"))):
-        return
-    climb_to(company, session, row, *(MessageStatus(receipt.status) for receipt in receipts))
-    early.delete()
+    # In a group one member's reading is not everybody's.
+    told = [e for e in events if not e.from_me and (e.kind == ReceiptKind.DELIVERED or not e.group)]
+    if told:
+        proofs = [(wa_id, _STATUS_OF[event.kind]) for event in told for wa_id in event.wa_ids]
+        statuses.climb(company, session, account, proofs)
 
 
 def _read_on_phone(company: Company, session: Session, account: Account, event: ReceiptReceived) -> None:

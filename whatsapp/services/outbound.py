@@ -1,19 +1,22 @@
 """Sending: a row first, then the engine, then what WhatsApp says; never claiming more than is known."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from django.db import connection
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.permissions import Actor, Permission
 from fleet import leases
 from fleet.states import Wanted
 from tenants.models import Company
+from wharf.errors import WharfError
 from whatsapp import phones
 from whatsapp.engine import device_store
 from whatsapp.engine.port import SendFinished, SendOutcome
@@ -31,8 +34,9 @@ from whatsapp.errors import (
 from whatsapp.models import Account, Chat, Message, MessageStatus, Session
 from whatsapp.services import inbound, news, standing
 from whatsapp.services.access import find_session
-from whatsapp.services.contacts import Identity, learn
+from whatsapp.services.contacts import Identity, resolve
 from whatsapp.services.refusals import refusal_of
+from whatsapp.services.statuses import Statuses, take_early
 
 #: WhatsApp has it, whatever else is said.
 _PROVEN: Final = (MessageStatus.SERVER_ACK, MessageStatus.DELIVERED, MessageStatus.READ)
@@ -40,6 +44,8 @@ _PROVEN: Final = (MessageStatus.SERVER_ACK, MessageStatus.DELIVERED, MessageStat
 MAX_TEXT: Final = 4096
 #: What is higher leaves first; a person's own texts have the one in the middle.
 PRIORITIES: Final = (-100, 100)
+#: So many texts in one request.
+BATCH: Final = 100
 #: So far ahead a text may be scheduled.
 MAX_AHEAD: Final = timedelta(days=30)
 
@@ -56,6 +62,16 @@ class Delivery:
 AT_ONCE: Final = Delivery()
 
 
+@dataclass(frozen=True)
+class Text:
+    """What is to be sent, to a chat, or else to a phone number as people write it."""
+
+    body: str
+    chat_id: str = ""
+    phone: str = ""
+    delivery: Delivery = AT_ONCE
+
+
 # -- people --------------------------------------------------------------------------------------------------------
 @news.writing
 def queue_text(
@@ -68,38 +84,47 @@ def queue_text(
     phone: str = "",
     delivery: Delivery = AT_ONCE,
 ) -> Message:
-    """Queue a text to a chat, or to a phone number as people write it; it leaves when the session is connected.
+    """Queue one text (`queue_texts`). Raises also what that tells of a text: EmptyMessage, MessageTooLong,
+    ChatNotFound, BadPhoneNumber, BadPriority, BadSendTime, BadExpiry."""
+    texts = [Text(text, chat_id, phone, delivery)]
+    (row,) = queue_texts(company=company, session_id=session_id, texts=texts, by=by)
+    if isinstance(row, WharfError):
+        raise row
+    return row
 
-    Raises EmptyMessage, MessageTooLong, ChatNotFound, BadPhoneNumber, BadPriority, BadSendTime, BadExpiry,
-    SendingDenied, and SessionNotConnected while no phone is linked: what cannot leave is not accepted.
+
+@news.writing
+def queue_texts(
+    *, company: Company, session_id: str, texts: Sequence[Text], by: Actor
+) -> Sequence[Message | WharfError]:
+    """Queue texts of one session; they leave when it is connected. Returns for each its row, or why there is none.
+
+    Raises SendingDenied, and SessionNotConnected while no phone is linked: what cannot leave is not accepted.
     """
     session = find_session(session_id, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
-    text = _checked(text)
-    _check_delivery(delivery)
+    drafts = [_draft(text) for text in texts]
     # The placement before the account, as the worker locks them, or both could wait for each other.
     leases.leave_work(session.pk)
     account = account_to_send_from(session)
-    chat = _chat(account, chat_id) if chat_id else chat_with(account, phone)
-    row = Message.objects.create(
-        account=account,
-        chat=chat,
-        session=session,
-        from_me=True,
-        sender=None,
-        sent_by_id=by.user_id,
-        body=text,
-        status=MessageStatus.QUEUED,
-        is_read=True,
-        priority=delivery.priority,
-        send_at=delivery.send_at,
-        expires_at=delivery.expires_at,
-        timestamp=(delivery.send_at or timezone.now()).replace(microsecond=0),
-    )
-    if delivery.send_at is None:
-        chat.last_message_at, chat.last_message_text = row.timestamp, inbound.preview(row)
-        chat.save(update_fields=["last_message_at", "last_message_text", "updated_at"])
-    _tell_queued(company, session, account, row)
-    return row
+    chats = _chats(account, [draft for draft in drafts if isinstance(draft, Text)])
+    writer = User.objects.filter(pk=by.user_id).first() if by.user_id else None
+    rows = [_row(draft, session, account, chats, writer) for draft in drafts]
+    queued = [row for row in rows if isinstance(row, Message)]
+    Message.objects.bulk_create(queued)
+    # What is to leave later is its chat's news only then.
+    inbound.touch_chats({row.chat_id: row.chat for row in queued}.values(), [r for r in queued if r.send_at is None])
+    inbound.tell_messages(company, session, account, queued)
+    return rows
+
+
+def _draft(text: Text) -> Text | WharfError:
+    """The text as it will be sent, with the number's digits alone; or what is wrong with it."""
+    try:
+        _check_delivery(text.delivery)
+        phone = "" if text.chat_id else phones.normalise(text.phone)
+        return replace(text, body=_checked(text.body), phone=phone)
+    except WharfError as error:
+        return error
 
 
 def _checked(text: str) -> str:
@@ -129,25 +154,41 @@ def account_to_send_from(session: Session) -> Account:
     placement = session.placement
     if session.account_id is None or not placement.is_linked or placement.wanted != Wanted.RUNNING:
         raise SessionNotConnected
-    return Account.objects.select_for_update(no_key=True).get(pk=session.account_id)
+    return inbound.lock_account(session)
 
 
-def _chat(account: Account, chat_id: str) -> Chat:
-    chat = Chat.objects.select_related("contact").filter(account=account, pk=chat_id).first()
+def _chats(account: Account, texts: Iterable[Text]) -> dict[str, Chat]:
+    """The chats that are named, by id, and those with the numbers that are, by number; these are made."""
+    texts = list(texts)
+    ids = {text.chat_id for text in texts} - {""}
+    named = Chat.objects.select_related("contact").filter(account=account, pk__in=ids) if ids else ()
+    people = resolve(account, (Identity(phone=text.phone) for text in texts))
+    with_people = inbound.find_chats(account, people.values()) if people else {}
+    return {chat.pk: chat for chat in named} | {who.phone: with_people[row.pk] for who, row in people.items()}
+
+
+def _row(
+    draft: Text | WharfError, session: Session, account: Account, chats: Mapping[str, Chat], writer: User | None
+) -> Message | WharfError:
+    if isinstance(draft, WharfError):
+        return draft
+    chat, delivery = chats.get(draft.chat_id or draft.phone), draft.delivery
     if chat is None:
-        raise ChatNotFound
-    return chat
-
-
-def chat_with(account: Account, phone: str) -> Chat:
-    """The chat with a phone number, made if there is none. The account must be locked."""
-    contact = learn(account, Identity(phone=phones.normalise(phone)))
-    chat, _ = Chat.objects.select_related("contact").get_or_create(account=account, contact=contact)
-    return chat
-
-
-def _tell_queued(company: Company, session: Session, account: Account, row: Message) -> None:
-    inbound.tell_messages(company, session, account, [row])
+        return ChatNotFound()
+    return Message(
+        account=account,
+        chat=chat,
+        session=session,
+        from_me=True,
+        sent_by=writer,
+        body=draft.body,
+        status=MessageStatus.QUEUED,
+        is_read=True,
+        priority=delivery.priority,
+        send_at=delivery.send_at,
+        expires_at=delivery.expires_at,
+        timestamp=(delivery.send_at or timezone.now()).replace(microsecond=0),
+    )
 
 
 def find_message(message_id: str, *, session_id: str, by: Actor) -> Message:
@@ -167,101 +208,114 @@ def recover(company: Company, session: Session, folder: Path) -> None:
     The device store holds a message's secret from just before it leaves: without it nothing left and the message is
     queued again; with it nobody can know, and it is never sent again by itself.
     """
-    rows = Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None)
-    for row in rows.order_by("id"):
-        wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
-        if wa_id:
-            _unconfirmed(company, session, row, wa_id, "the process that sent it ended")
-        else:
-            row.status = MessageStatus.QUEUED
-            row.save(update_fields=["status"])
-            inbound.tell_status(company, session, row)
+    sent = Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None)
+    rows = list(sent.order_by("id"))
+    for row in rows:
+        row.wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
+    heard = _Heard.of(session.account_id, rows)
+    with Statuses(company, session) as statuses:
+        for row in rows:
+            if row.wa_id:
+                _unconfirmed(statuses, row, heard, "the process that sent it ended")
+            else:
+                statuses.set(row, MessageStatus.QUEUED)
 
 
 def leave_open(company: Company, session: Session, folder: Path, message_ids: Collection[str]) -> None:
     """No answer came in time, and the host lives: nobody can know yet, whatever the device store holds by now."""
-    for row in Message.objects.filter(pk__in=message_ids, status=MessageStatus.SENT):
+    rows = list(Message.objects.filter(pk__in=message_ids, status=MessageStatus.SENT))
+    for row in rows:
         # A store that cannot be read now costs the id alone.
         with suppress(sqlite3.Error):
             row.wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
-        _unconfirmed(company, session, row, row.wa_id, "no answer in time")
+    heard = _Heard.of(session.account_id, rows)
+    with Statuses(company, session) as statuses:
+        for row in rows:
+            _unconfirmed(statuses, row, heard, "no answer in time")
 
 
 def recover_blindly(company: Company, session: Session) -> None:
     """As `recover`, where the store that could have told is lost: nobody can know of any of them."""
-    for row in Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None):
-        _unconfirmed(company, session, row, "", "the store that knew was lost")
+    sent = Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None)
+    with Statuses(company, session) as statuses:
+        for row in sent:
+            _unconfirmed(statuses, row, _Heard(), "the store that knew was lost")
+
+
+_FINISHED: Final = "SELECT * FROM whatsapp_message WHERE id = ANY(%s)"
 
 
 def record_finished(company: Company, session: Session, account: Account, events: Sequence[SendFinished]) -> None:
     """Store how sends ended, and what they taught us about their addressees."""
-    known = Message.objects.select_related("chat", "sent_by", "sender", "session__pacing")
-    rows = known.in_bulk([e.message_id for e in events])
-    for event in events:
-        if row := rows.get(event.message_id):
-            _finish(company, session, account, row, event)
+    taken = [event for event in events if event.outcome == SendOutcome.ACKNOWLEDGED]
+    # First, for two contacts may turn out to be one person, and their chats one chat.
+    resolve(account, (inbound.identity(event.peer) for event in taken))
+    rows = {row.pk: row for row in Message.objects.raw(_FINISHED, [[event.message_id for event in events]])}
+    known = [event for event in events if event.message_id in rows]
+    heard = _Heard.of(account.pk, rows.values(), {event.wa_id for event in known})
+    with Statuses(company, session) as statuses:
+        for event in known:
+            _finish(statuses, session, rows[event.message_id], event, heard)
+    standing.note_success(session.pk, [event.message_id for event in taken])
 
 
-def _finish(company: Company, session: Session, account: Account, row: Message, event: SendFinished) -> None:
+def _finish(statuses: Statuses, session: Session, row: Message, event: SendFinished, heard: "_Heard") -> None:
     if event.outcome != SendOutcome.ACKNOWLEDGED and row.status in _PROVEN:
         # Said again after a crash, and a receipt knew better meanwhile.
         return
     match event.outcome:
         case SendOutcome.ACKNOWLEDGED:
-            _acknowledged(company, session, account, row, event)
+            row.wa_id = event.wa_id
+            if event.at:
+                # WhatsApp's clock, as of everything else in the chat.
+                row.timestamp = datetime.fromtimestamp(event.at, UTC)
+            statuses.climb(row, MessageStatus.SERVER_ACK, *heard.of_message(row))
         case SendOutcome.UNCONFIRMED:
-            _unconfirmed(company, session, row, event.wa_id, event.detail)
+            row.wa_id = event.wa_id
+            _unconfirmed(statuses, row, heard, event.detail)
         case SendOutcome.NOT_SENT:
-            row.status, row.error_code, row.error_detail = MessageStatus.QUEUED, "", ""
-            row.save(update_fields=["status", "error_code", "error_detail"])
-            inbound.tell_status(company, session, row)
+            statuses.set(row, MessageStatus.QUEUED)
         case SendOutcome.REFUSED:
-            _refused(company, session, row, event)
+            _refused(statuses, session, row, event)
 
 
-def _refused(company: Company, session: Session, row: Message, event: SendFinished) -> None:
+def _refused(statuses: Statuses, session: Session, row: Message, event: SendFinished) -> None:
     refusal = refusal_of(event.detail)
-    row.status, row.error_code, row.error_detail = MessageStatus.FAILED, refusal.code, event.detail[:200]
     row.wa_id, row.retry_at = event.wa_id, standing.note_refusal(session, row, refusal, timezone.now())
-    row.save(update_fields=["status", "error_code", "error_detail", "wa_id", "retry_at"])
-    inbound.tell_status(company, session, row)
+    statuses.set(row, MessageStatus.FAILED, refusal.code, event.detail)
 
 
-def _acknowledged(company: Company, session: Session, account: Account, row: Message, event: SendFinished) -> None:
-    contact = learn(account, inbound.identity(event.peer))
-    if contact and contact.pk != row.chat.contact_id:
-        # Two contacts turned out to be one person, and the message has moved to their common chat.
-        row.refresh_from_db(fields=["chat"])
-    proven = _drop_mirror(row, event.wa_id)
-    row.wa_id = event.wa_id
-    if event.at:
-        # WhatsApp's clock, as of everything else in the chat.
-        row.timestamp = datetime.fromtimestamp(event.at, UTC)
-    inbound.climb_to(company, session, row, MessageStatus.SERVER_ACK, *proven)
-    inbound.apply_early(company, session, row)
-    standing.note_success(row)
+def _unconfirmed(statuses: Statuses, row: Message, heard: "_Heard", detail: str) -> None:
+    statuses.set(row, MessageStatus.UNCONFIRMED, "no_answer", detail)
+    statuses.climb(row, *heard.of_message(row))
 
 
-def _unconfirmed(company: Company, session: Session, row: Message, wa_id: str, detail: str) -> None:
-    proven = _drop_mirror(row, wa_id)
-    row.status, row.error_code, row.error_detail = MessageStatus.UNCONFIRMED, "no_answer", detail[:200]
-    row.wa_id = wa_id
-    row.save(update_fields=["status", "error_code", "error_detail", "wa_id"])
-    inbound.tell_status(company, session, row)
-    if wa_id:
-        inbound.climb_to(company, session, row, *proven)
-        inbound.apply_early(company, session, row)
+_MIRRORS: Final = """
+DELETE FROM whatsapp_message WHERE account_id = %s AND from_me AND wa_id = ANY(%s) AND NOT id = ANY(%s)
+RETURNING wa_id, status
+"""
 
 
-def _drop_mirror(row: Message, wa_id: str) -> list[MessageStatus]:
-    """Another linked device of the number may have seen our message before we knew its id: it is this one.
+@dataclass(frozen=True)
+class _Heard:
+    """What was proven of messages before their ids were known to us, by id."""
 
-    Returns how far that copy had come, for what was proven of it is proven of ours.
-    """
-    if not wa_id:
-        return []
-    mirrors = Message.objects.filter(account_id=row.account_id, wa_id=wa_id, from_me=True).exclude(pk=row.pk)
-    proven = [MessageStatus(status) for status in mirrors.values_list("status", flat=True)]
-    if proven:
-        mirrors.delete()
-    return proven
+    proven: Mapping[str, Sequence[MessageStatus]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, account_id: str | None, rows: Iterable[Message], wa_ids: Iterable[str] = ()) -> "_Heard":
+        """Receipts that overtook the answer, and copies: another linked device of the number may have seen our message
+        before we knew its id, and what is proven of the copy is proven of ours. Both go."""
+        rows = list(rows)
+        ids = list({*wa_ids, *(row.wa_id for row in rows)} - {""})
+        if not ids or account_id is None:
+            return cls()
+        proven = take_early(account_id, ids)
+        with connection.cursor() as cursor:
+            cursor.execute(_MIRRORS, [account_id, ids, [row.pk for row in rows]])
+            for wa_id, status in cursor.fetchall():
+                proven[wa_id].append(MessageStatus(status))
+        return cls(proven)
+
+    def of_message(self, row: Message) -> Sequence[MessageStatus]:
+        return self.proven.get(row.wa_id, ())

@@ -25,7 +25,7 @@ from whatsapp.errors import (
     ReadingDenied,
 )
 from whatsapp.models import Account, Chat, Message, MessageStatus, Pacing, Session
-from whatsapp.services import inbound, news, standing, transitions
+from whatsapp.services import inbound, news, standing, statuses, transitions
 from whatsapp.services.access import find_session, permissions_on
 from whatsapp.services.chats import MAX_LIMIT, Page
 from whatsapp.services.handing import expire
@@ -222,7 +222,7 @@ def _take_back(company: Company, session: Session, row: Message) -> None:
     row.status = MessageStatus.CANCELLED
     row.save(update_fields=["status"])
     _show_last(row.chat)
-    inbound.tell_status(company, session, row)
+    statuses.tell_status(company, session, row)
 
 
 def _show_last(chat: Chat) -> None:

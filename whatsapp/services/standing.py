@@ -5,7 +5,10 @@ Only the session's owner writes them, with the lease held; people write the rule
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
+
+from django.db import connection
 
 from tenants.models import Company
 from whatsapp.models import Message, Pacing, Session
@@ -94,11 +97,16 @@ def _hold_new_chats(session: Session, message: Message, now: datetime) -> dateti
     return row.new_chats_after or now
 
 
-def note_success(message: Message) -> None:
-    """A text to a new person was taken: so are the others. Needs the session's pacing selected."""
-    row = pacing_of(message.session) if message.session else None
-    if row is not None and row.probe_id == message.pk:
-        Pacing.objects.filter(pk=row.pk, probe_id=message.pk).update(refusals=0, new_chats_after=None, probe_id="")
+_SUCCESS: Final = """
+UPDATE whatsapp_pacing SET refusals = 0, new_chats_after = NULL, probe_id = ''
+WHERE session_id = %s AND probe_id = ANY(%s)
+"""
+
+
+def note_success(session_id: str, message_ids: Sequence[str]) -> None:
+    """Texts that were taken. If one of them went out to find that out for all to new people, those may go."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SUCCESS, [session_id, list(message_ids)])
 
 
 def _row(session: Session) -> Pacing:

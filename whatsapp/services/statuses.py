@@ -1,0 +1,114 @@
+"""How far our messages have come: told one by one, written in one go, raised by what is proven and never lowered."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from types import TracebackType
+from typing import Any, Final
+
+from django.db import connection
+
+from tenants.models import Company
+from wharf.moments import moment
+from whatsapp.models import Account, Chat, EarlyReceipt, Message, MessageStatus, Session
+from whatsapp.models.message import CLIMB
+from whatsapp.services import news
+
+#: WhatsApp's id, and what is proven of the message.
+Proof = tuple[str, MessageStatus]
+
+_SAVE: Final = """
+UPDATE whatsapp_message
+SET status = %s, error_code = %s, error_detail = %s, retry_at = %s, wa_id = %s, "timestamp" = %s
+WHERE id = %s
+"""
+
+
+class Statuses:
+    """Changes of one session's messages: `with Statuses(...) as statuses:` writes them all at its end.
+
+    What a row says of WhatsApp's id, its time and when to try again is written along.
+    """
+
+    def __init__(self, company: Company, session: Session) -> None:
+        self._company, self._session = company, session
+        self._changed: dict[str, Message] = {}
+
+    def __enter__(self) -> "Statuses":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self._changed:
+            with connection.cursor() as cursor:
+                cursor.executemany(_SAVE, [_columns(row) for row in self._changed.values()])
+
+    def set(self, row: Message, status: MessageStatus, code: str = "", detail: str = "") -> None:
+        row.status, row.error_code, row.error_detail = status, code, detail[:200]
+        self._changed[row.pk] = row
+        tell_status(self._company, self._session, row)
+
+    def climb(self, row: Message, *proven: MessageStatus) -> None:
+        """Raise it to each of `proven` that is higher than it stands."""
+        for status in proven:
+            if _is_higher(status, row.status):
+                self.set(row, status)
+
+
+def _columns(row: Message) -> list[Any]:
+    return [row.status, row.error_code, row.error_detail, row.retry_at, row.wa_id, row.timestamp, row.pk]
+
+
+def _is_higher(status: MessageStatus, than: str) -> bool:
+    known = status in CLIMB and MessageStatus(than) in CLIMB
+    return known and CLIMB.index(status) > CLIMB.index(MessageStatus(than))
+
+
+def tell_status(company: Company, session: Session, row: Message) -> None:
+    payload = {
+        "sessionId": session.pk,
+        "id": row.pk,
+        "chatId": row.chat_id,
+        "messageId": row.wa_id,
+        "status": row.status,
+        "errorCode": row.error_code or None,
+        "retryAt": moment(row.retry_at) if row.status == MessageStatus.FAILED else None,
+    }
+    news.tell_of_chat(company, session, Chat(id=row.chat_id, account_id=row.account_id), "message.status", payload)
+
+
+# -- receipts ------------------------------------------------------------------------------------------------------
+_OURS: Final = "SELECT * FROM whatsapp_message WHERE account_id = %s AND from_me AND wa_id = ANY(%s)"
+
+
+def climb(company: Company, session: Session, account: Account, proofs: Collection[Proof]) -> None:
+    """Raise messages of ours as far as they have provably come. Ids that nobody knows yet are kept for the answer."""
+    rows: dict[str, list[Message]] = defaultdict(list)
+    for row in Message.objects.raw(_OURS, [account.pk, list({wa_id for wa_id, _ in proofs})]):
+        rows[row.wa_id].append(row)
+    _keep_early(account, [proof for proof in proofs if proof[0] not in rows])
+    with Statuses(company, session) as statuses:
+        for wa_id, status in proofs:
+            for row in rows.get(wa_id, ()):
+                statuses.climb(row, status)
+
+
+def _keep_early(account: Account, proofs: Iterable[Proof]) -> None:
+    rows = [EarlyReceipt(account=account, wa_id=wa_id, status=status) for wa_id, status in proofs]
+    EarlyReceipt.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+_EARLY: Final = """
+DELETE FROM whatsapp_earlyreceipt WHERE account_id = %s AND wa_id = ANY(%s) RETURNING id, wa_id, status
+"""
+
+
+def take_early(account_id: str, wa_ids: Iterable[str]) -> dict[str, list[MessageStatus]]:
+    """What came before these ids were known, in the order in which it came; it is kept no longer."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EARLY, [account_id, list(wa_ids)])
+        receipts = sorted(cursor.fetchall())
+    proven: dict[str, list[MessageStatus]] = defaultdict(list)
+    for _, wa_id, status in receipts:
+        proven[wa_id].append(MessageStatus(status))
+    return proven

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.response import Response
 
 from accounts.views import CompanyAPIView, CompanyRequest
@@ -45,16 +46,19 @@ class LineAPIView(CompanyAPIView):
         response = super().handle_exception(exc)
         body: dict[str, Any] = response.data
         body["error"] = body["message"]
-        if fields := body.get("fields"):
-            body["errors"] = [
-                {"type": "field", "path": name, "msg": text, "location": "body"}
-                for name, problems in fields.items()
-                for text in problems
-            ]
+        if response.status_code == status.HTTP_400_BAD_REQUEST:
+            body["errors"] = _validator_errors(body)
         return response
 
     def line(self, request: CompanyRequest, reference: str, **needs: Any) -> Session:
         return lines.need_line(reference, company=request.company, by=request.actor, **needs)
+
+
+def _validator_errors(body: dict[str, Any]) -> list[dict[str, str]]:
+    """As express-validator lists them; without a `path` what is wrong with no single field."""
+    fields: dict[str, list[str]] = body.get("fields") or {}
+    named = [{"path": name, "msg": text} for name, problems in fields.items() for text in problems]
+    return [{"type": "field", "location": "body", **one} for one in named or [{"msg": str(body["message"])}]]
 
 
 class StatusView(LineAPIView):

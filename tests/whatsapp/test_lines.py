@@ -403,6 +403,20 @@ def test_the_tools_shape_of_a_status_is_there_too(acme: Company, acme_admin: Per
     assert (listed["count"], listed["sessions"][0]["connected"]) == (1, True)
 
 
+def test_the_tools_are_told_what_to_do_with_the_health(acme: Company, acme_admin: Person, api: ApiClients) -> None:
+    client, session_id = api(acme_admin), make_linked(acme, acme_admin)
+    Placement.objects.filter(pk=session_id).update(state=State.REFUSED, reason=Reason.TEMPORARY_BAN)
+
+    ill = client.get(f"{GATEWAY}/health/{session_id}")
+    is_connected(session_id)
+    well = client.get(f"{GATEWAY}/health/{session_id}")
+
+    assert (ill.status_code, ill.json()["healthy"], ill.json()["connection"]["status"]) == (503, False, "error")
+    assert ill.json()["recommendations"] == ["Read the reason, then start the session again"]
+    assert (well.status_code, well.json()["healthy"], well.json()["recommendations"]) == (200, True, [])
+    assert {"companyId", "timestamp", "phoneNumber"} <= set(well.json())
+
+
 def test_looking_for_a_code_shows_what_is_there_and_starts_nothing(
     acme: Company, acme_admin: Person, api: ApiClients
 ) -> None:

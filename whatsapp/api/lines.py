@@ -74,12 +74,12 @@ class StatusView(LineAPIView):
             status=lines.word_for(line),
             phoneNumber=line.account.phone_number if line and line.account else None,
             reconnectAttempts=placement.attempts if placement else 0,
-            health=_health(line, session_id),
+            health=health_of(line, session_id),
             uptime=diagnosis.uptime(line) if line else 0,
         )
 
 
-def _health(line: Session | None, reference: str) -> shapes.Shape:
+def health_of(line: Session | None, reference: str) -> shapes.Shape:
     problem = diagnosis.problem_of(line)
     if problem:
         return {"healthy": False, "reason": problem, "companyId": reference}
@@ -91,7 +91,7 @@ class HealthView(LineAPIView):
     @extend_schema(operation_id="lineHealth", tags=["lines"], responses={200: s.LineHealth, 503: s.LineHealth})
     def get(self, request: CompanyRequest, session_id: str) -> Response:
         """200 while the line is connected, 503 with the reason otherwise. Looks at rows alone and touches nothing."""
-        health = _health(lines.find_line(session_id, company=request.company, by=request.actor), session_id)
+        health = health_of(lines.find_line(session_id, company=request.company, by=request.actor), session_id)
         return Response({"success": health["healthy"], **health}, status=200 if health["healthy"] else 503)
 
 
@@ -104,7 +104,7 @@ class DiagnosticsView(LineAPIView):
         return flat(
             companyId=session_id,
             timestamp=diagnosis.timestamp(),
-            health=_health(line, session_id),
+            health=health_of(line, session_id),
             recommendations=advice,
         )
 

@@ -259,6 +259,12 @@ class LineHealth(Input):
     phoneNumber = serializers.CharField(required=False, allow_null=True)
 
 
+class GatewayHealth(LineHealth):
+    timestamp = serializers.CharField()
+    connection = serializers.DictField()
+    recommendations = serializers.ListField(child=serializers.CharField(), help_text="What to do; empty when nothing.")
+
+
 class LineStatus(Input):
     success = serializers.BooleanField()
     companyId = serializers.CharField()

@@ -153,7 +153,12 @@ def _with_qr(session_id: str) -> Session | None:
 
 
 class PairingView(LineAPIView):
-    @extend_schema(operation_id="requestPairingCode", tags=["linking"], request=s.PairingRequest, responses=s.Paired)
+    @extend_schema(
+        operation_id="requestPairingCode",
+        tags=["linking"],
+        request=s.PairingRequest,
+        responses={200: s.Paired, 202: s.Paired},
+    )
     def post(self, request: CompanyRequest, session_id: str) -> Response:
         """Ask for a pairing code for a phone number, and wait a little for it.
 

@@ -427,6 +427,10 @@ class ChatShape(Input):
     updatedAt = serializers.DateTimeField()
 
 
+class CountedChatShape(ChatShape):
+    _count = serializers.DictField(child=serializers.IntegerField())
+
+
 class PageShape(Input):
     page = serializers.IntegerField()
     limit = serializers.IntegerField()
@@ -435,7 +439,7 @@ class PageShape(Input):
 
 
 class ChatsShape(Input):
-    chats = ChatShape(many=True)
+    chats = CountedChatShape(many=True)
     pagination = PageShape()
 
 
@@ -481,7 +485,7 @@ class QueueShape(Input):
 
 class ReadShape(Input):
     markedCount = serializers.IntegerField()
-    chat = ChatShape()
+    chat = CountedChatShape()
 
 
 class GrantShape(Input):

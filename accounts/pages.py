@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
 from typing import Concatenate, Final, ParamSpec
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.callers import Caller, caller_for_session
 from accounts.models import User
@@ -42,6 +44,16 @@ class PageRequest(HttpRequest):
     caller: Caller
 
 
+def _way_back(request: HttpRequest) -> str:
+    """Where to go on after the log-in: this page, or for what is sent the one it was sent from, if that is ours. An
+    address that only takes what is sent shows nothing to who comes back to it."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    page = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
+    return urlsplit(page)._replace(scheme="", netloc="").geturl() if page and is_ours else settings.LOGIN_REDIRECT_URL
+
+
 Page = Callable[Concatenate[PageRequest, P], HttpResponse]
 
 
@@ -56,7 +68,7 @@ def company_page(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpRes
     @wraps(page)
     def view(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), settings.LOGIN_URL)
+            return redirect_to_login(_way_back(request), settings.LOGIN_URL)
         company_id = request.session.get(COMPANY_KEY)
         caller = caller_for_session(request.user, company_id, getattr(request, "host_company", None))
         request.caller = caller  # type: ignore[attr-defined]

@@ -84,9 +84,14 @@ def _answer(error: Exception) -> Response:
 def _invalid(error: exceptions.ValidationError) -> Response:
     fields: Fields = {}
     for name, problem in _problems(error.detail):
-        fields.setdefault(name, []).append(problem)
+        fields.setdefault(_sayable(name), []).append(_sayable(problem))
     message = gettext("Check what you sent: %(fields)s") % {"fields": ", ".join(sorted(fields))}
     return failure(errors.Invalid.code, message, status.HTTP_400_BAD_REQUEST, fields=fields)
+
+
+def _sayable(text: str) -> str:
+    """Some problems repeat what was sent, and JSON can hold half a surrogate pair, which no answer can."""
+    return text.encode(errors="replace").decode()
 
 
 def _problems(detail: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -2,14 +2,29 @@
 
 import json
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import translation
 
 from wharf.errors import WharfError
 from wharf.meanings import meaning, say
+
+_SHORTEST: Final = 0.05
+_DAY: Final = 24 * 60 * 60
+
+
+def seconds(said: str) -> float:
+    """How often to look, as an option's `type`, up to once a day. Without a pause it would only keep a core busy."""
+    try:
+        every = float(said)
+    except ValueError:
+        every = 0.0
+    if not _SHORTEST <= every <= _DAY:
+        raise ArgumentTypeError(f"between {_SHORTEST} and {_DAY} seconds are expected")
+    return every
 
 
 class WharfCommand(BaseCommand):

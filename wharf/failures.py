@@ -1,6 +1,6 @@
-"""What Django answers when no view of ours does: JSON in the API's one shape under /api/, Django's pages elsewhere."""
+"""What Django answers when no view of ours does: JSON in the API's one shape to programs, pages to browsers."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -9,6 +9,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from wharf.api import on_error
 from wharf.errors import WharfError
+
+#: The addresses that programs ask; whatever goes wrong there is said in JSON.
+_API: Final = ("/api/", "/webhook/")
+_JSON: Final = "application/json"
+_TYPES: Final = ("text/html", _JSON)
 
 
 @csrf_exempt
@@ -37,7 +42,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    """Whether JSON is right: under the API's addresses, and wherever a client prefers it. Who missed the address by a
+    little is still a program (seed row 104)."""
+    return request.path.startswith(_API) or request.get_preferred_type(_TYPES) == _JSON
 
 
 def _json(error: Exception) -> JsonResponse:

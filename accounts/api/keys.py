@@ -62,7 +62,7 @@ class KeysView(CompanyAPIView):
 
 
 class KeyView(CompanyAPIView):
-    @extend_schema(operation_id="revokeApiKey", tags=["company"], responses=envelope("KeyRevoked"))
+    @extend_schema(operation_id="revokeApiKey", tags=["company"], responses={200: envelope("KeyRevoked")})
     def delete(self, request: CompanyRequest, key_id: str) -> Response:
         """Take it back at once."""
         api_keys.revoke(company=request.company, key_id=key_id, by=request.actor)

@@ -96,7 +96,7 @@ class ManagerView(CompanyAPIView):
         )
         return Response({"message": gettext(CHANGED), "manager": shapes.manager(changed)})
 
-    @extend_schema(operation_id="removeManager", tags=["managers"], responses=Said)
+    @extend_schema(operation_id="removeManager", tags=["managers"], responses={200: Said})
     def delete(self, request: CompanyRequest, manager_id: str) -> Response:
         """Let a manager go; what they wrote stays."""
         managers.remove(company=request.company, manager_id=manager_id, by=request.actor)

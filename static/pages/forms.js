@@ -25,6 +25,8 @@ export async function post(address, body) {
   underWay += 1;
   try {
     const response = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+    // The log-in has ended: its page says so, and leads back to this one.
+    if (response.redirected) location.assign(response.url);
     const answer = await response.json().catch(() => null);
     if (!response.ok || !answer) throw new Error(answer?.message || document.body.dataset.failed);
     return answer;

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
@@ -61,6 +62,22 @@ def address(desk: Desk, tail: str) -> str:
 
 def content(response: Any) -> str:
     return str(response.content.decode())
+
+
+@pytest.mark.parametrize(
+    ("referer", "way_back"),
+    [
+        ("http://testserver/sessions/x/chats?page=2", "/sessions/x/chats?page=2"),
+        ("https://elsewhere.test/sessions", "/"),
+        ("", "/"),
+    ],
+)
+def test_who_sends_something_too_late_comes_back_to_where_it_was_written(
+    desk: Desk, referer: str, way_back: str
+) -> None:
+    response = at_browser().post(desk.at("/start"), headers={"referer": referer} if referer else {})
+
+    assert parse_qs(urlsplit(response["Location"]).query) == {"next": [way_back]}
 
 
 # -- who may ---------------------------------------------------------------------------------------------------------

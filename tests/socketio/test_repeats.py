@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 
 from whatsapp.socketio import repeats
-from whatsapp.socketio.repeats import Repeats
+from whatsapp.socketio.repeats import REFUSED, Repeats
 
 
 class Talk:
@@ -19,14 +19,19 @@ class Talk:
     def says(self, call: str, times: int = 1) -> list[str]:
         return [self._says(call) for _ in range(times)]
 
-    def _says(self, call: str) -> str:
+    def refuses(self, call: str, times: int) -> None:
+        for _ in range(times):
+            self._says(call, REFUSED)
+
+    def _says(self, call: str, answer: str = "") -> str:
         number = next(self._numbers)
         known = self.repeats.known_answer(call, number)
         if known is not None:
             return known
         self.done.append(call)
-        self.repeats.answered(number, f"{call} {len(self.done)}")
-        return f"{call} {len(self.done)}"
+        answer = answer or f"{call} {len(self.done)}"
+        self.repeats.answered(number, answer)
+        return answer
 
 
 def test_what_is_said_four_times_is_done_once_and_answered_four_times() -> None:
@@ -76,6 +81,25 @@ def test_what_was_not_answered_is_not_a_repetition() -> None:
 
     assert silent.known_answer("send a", "1") is None
     assert silent.known_answer("send a", "2") is None
+
+
+def test_what_was_refused_is_asked_anew_and_teaches_nothing() -> None:
+    talk = Talk()
+    talk.refuses("join", 2)
+    talk.says("join")
+    talk.says("look")
+    talk.says("send ok", 2)
+
+    assert talk.done == ["join", "join", "join", "look", "send ok", "send ok"]
+
+
+def test_who_repeats_is_known_after_a_refusal_too() -> None:
+    talk = Talk()
+    talk.refuses("join", 4)
+    talk.says("send a", 4)
+    talk.says("send b", 4)
+
+    assert talk.done[4:] == ["send a", "send b"]
 
 
 def test_nothing_is_answered_from_memory_when_rights_have_changed() -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import path
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
-from rest_framework.exceptions import Throttled
+from rest_framework.exceptions import Throttled, ValidationError
 
 from accounts.views import CompanyAPIView, CompanyRequest
 from tests.conftest import ApiClients
@@ -70,6 +70,28 @@ def test_an_unknown_address_is_a_404_in_json(db: None, client: Client, method: s
 
     assert (response.status_code, response["Content-Type"]) == (404, JSON)
     assert response.json() == {"success": False, "code": "not_found", "message": "Не найдено"}
+
+
+@pytest.mark.parametrize("accepted", ["application/json", "application/json, text/plain, */*"])
+def test_a_program_that_missed_the_api_is_answered_in_json(db: None, client: Client, accepted: str) -> None:
+    response = client.post("/whatsapp/sessions", headers={"accept": accepted})
+
+    assert (response.status_code, response["Content-Type"]) == (404, JSON)
+    assert response.json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("accepted", ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "*/*", ""])
+def test_a_browser_that_missed_is_shown_a_page(db: None, client: Client, accepted: str) -> None:
+    response = client.get("/nothing", headers={"accept": accepted} if accepted else {})
+
+    assert (response.status_code, response["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_the_older_webhooks_addresses_fail_in_json_too(db: None, client: Client) -> None:
+    logging.getLogger("django.security.DisallowedHost").disabled = True
+    response = client.get("/webhook/whatsapp/baileys/status", headers={"host": "elsewhere.test"})
+
+    assert (response.status_code, response.json()["code"]) == (400, "bad_request")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
@@ -164,6 +186,12 @@ def test_a_handler_may_say_more_than_data(probe: Any) -> None:
 @pytest.mark.parametrize(("data", "envelope"), [(None, {"success": True}), ([], {"success": True, "data": []})])
 def test_nothing_is_left_out_but_empty_is_not(probe: Any, data: Any, envelope: Any) -> None:
     assert probe(lambda request: data).json() == envelope
+
+
+def test_half_a_character_that_a_problem_repeats_is_no_failure_of_ours(probe: Any) -> None:
+    response = probe(fail(ValidationError({"\ud800": ['"\ud800" is not a valid choice.']})))
+
+    assert (response.status_code, response.json()["fields"]) == (400, {"?": ['"?" is not a valid choice.']})
 
 
 @pytest.mark.parametrize(

@@ -364,6 +364,7 @@ def test_marking_as_read_says_how_many(acme: Company, acme_admin: Person, api: A
 
     assert (first["data"]["markedCount"], first["message"]) == (2, "Сообщения отмечены как прочитанные")
     assert (second["data"]["markedCount"], second["message"]) == (0, "Нет непрочитанных сообщений")
+    assert first["data"]["chat"]["_count"] == {"messages": 2}
 
 
 @pytest.mark.parametrize(

@@ -35,11 +35,12 @@ from whatsapp.errors import (
     BackupOfOtherNumber,
     DeviceInUse,
     NothingToBackUp,
+    SessionArchived,
     SessionRunning,
     StoreElsewhere,
     StoreUnreadable,
 )
-from whatsapp.models import Message, MessageStatus, Transition
+from whatsapp.models import Message, MessageStatus, Session, Transition
 from whatsapp.services import backups, sessions, vault
 from whatsapp.worker import backing_up, run, storing
 
@@ -435,6 +436,18 @@ def test_a_session_that_is_not_at_rest_is_not_restored(dock: Dock, changes: dict
         restore(dock, session_id)
 
     assert store(dock, session_id).read_bytes() == before
+
+
+def test_what_nobody_could_start_is_not_restored(dock: Dock) -> None:
+    session_id = at_rest(dock)
+    back_up(dock, session_id)
+    dock.run(Session.objects.filter(pk=session_id).update, archived_at=timezone.now())
+    device_store.erase(store(dock, session_id).parent)
+
+    with pytest.raises(SessionArchived):
+        restore(dock, session_id)
+
+    assert not store(dock, session_id).exists()
 
 
 def test_an_owner_that_is_silent_may_still_hold_the_session(dock: Dock) -> None:

@@ -151,7 +151,7 @@ def test_what_only_a_person_can_mend_says_how(dock: Dock, reason: Reason, advice
     assert advice in finding["advice"]
 
 
-@pytest.mark.parametrize("reason", [Reason.PAUSED, Reason.UNLINKED, Reason.CODES_RAN_OUT])
+@pytest.mark.parametrize("reason", [Reason.PAUSED, Reason.UNLINKED, Reason.IMPORTED, Reason.CODES_RAN_OUT])
 def test_what_people_did_themselves_is_no_trouble(dock: Dock, reason: Reason) -> None:
     session_id = offline(dock)
     change(session_id, state=State.UNPAIRED, reason=reason, wanted=Wanted.STOPPED, device_jid="")
@@ -267,6 +267,13 @@ def test_watching_into_a_pipe_has_no_control_characters_and_ends_on_ctrl_c(live_
 
     assert watching.returncode == 0
     assert "\x1b" not in "".join(seen) + rest
+
+
+@pytest.mark.parametrize("command", ["session_health", "session_monitor"])
+@pytest.mark.parametrize("every", ["0", "-1", "nan", "inf", "1e9", "often"])
+def test_how_often_to_look_has_bounds(command: str, every: str) -> None:
+    with pytest.raises(CommandError, match="seconds are expected"):
+        call_command(command, "--every", every)
 
 
 def test_one_picture_is_written_over_the_other() -> None:

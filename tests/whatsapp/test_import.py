@@ -532,7 +532,22 @@ def test_another_database_is_refused(a: VclBack) -> None:
     assert failure.value.returncode == 64
 
 
-@pytest.mark.parametrize("source", ["env:NOT_THERE", "file:/not/there", "hidden password", "postgres//u:hidden@h/d"])
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("env:hidden", "no variable of that name"),
+        ("file:/hidden", "cannot be read: No such file"),
+        ("file:/", "cannot be read: Is a directory"),
+    ],
+)
+def test_where_an_address_was_not_found_is_told(source: str, why: str) -> None:
+    with pytest.raises(CommandError, match=why) as failure:
+        call_command("import_vcl_back", "--from", source)
+
+    assert (failure.value.returncode, "hidden" in str(failure.value)) == (64, False)
+
+
+@pytest.mark.parametrize("source", ["hidden password", "postgres//u:hidden@h/d"])
 def test_a_wrong_source_is_not_repeated(source: str) -> None:
     with pytest.raises(CommandError, match="no address of a PostgreSQL") as failure:
         call_command("import_vcl_back", "--from", source)

@@ -83,6 +83,15 @@ def test_failures_have_the_older_key_beside_ours(acme_admin: Person, api: ApiCli
     assert [(error["path"], error["location"]) for error in wrong["errors"]] == [("phone", "body")]
 
 
+@pytest.mark.parametrize("text", [{"phone": "12", "message": "Hello"}, {"phone": "4915550000042", "message": " "}])
+def test_every_bad_input_is_listed_as_the_older_clients_read_it(
+    acme: Company, acme_admin: Person, api: ApiClients, text: dict[str, str]
+) -> None:
+    answer = api(acme_admin).post(f"{SESSIONS}/{make_linked(acme, acme_admin)}/send", text, format="json")
+
+    assert (answer.status_code, [error["msg"] for error in answer.json()["errors"]]) == (400, [answer.json()["error"]])
+
+
 # -- state ---------------------------------------------------------------------------------------------------------
 def test_status_and_health_of_a_connected_line(acme: Company, acme_admin: Person, api: ApiClients) -> None:
     is_connected(make_linked(acme, acme_admin))
@@ -123,6 +132,8 @@ def test_a_company_without_a_line_is_not_initialised(acme: Company, acme_admin: 
         ({"state": State.UNPAIRED, "reason": Reason.LOGGED_OUT_ON_PHONE}, "error", "Link a phone"),
         ({"state": State.REFUSED, "reason": Reason.TEMPORARY_BAN}, "error", "Read the reason"),
         ({"state": State.CONNECTING, "attempts": 6}, "error", "Check the network"),
+        ({"state": State.CONNECTING, "wanted": Wanted.RUNNING}, "warning", "Wait"),
+        ({"state": State.PAIRING, "wanted": Wanted.RUNNING}, "warning", "Scan the QR code"),
         ({"state": State.STOPPED, "wanted": Wanted.STOPPED}, "warning", "Start it"),
     ],
 )
@@ -390,6 +401,20 @@ def test_the_tools_shape_of_a_status_is_there_too(acme: Company, acme_admin: Per
         assert (body["status"]["connected"], body["status"]["status"]) == (True, "connected")
     listed = api(acme_admin).get(f"{GATEWAY}/sessions").json()
     assert (listed["count"], listed["sessions"][0]["connected"]) == (1, True)
+
+
+def test_the_tools_are_told_what_to_do_with_the_health(acme: Company, acme_admin: Person, api: ApiClients) -> None:
+    client, session_id = api(acme_admin), make_linked(acme, acme_admin)
+    Placement.objects.filter(pk=session_id).update(state=State.REFUSED, reason=Reason.TEMPORARY_BAN)
+
+    ill = client.get(f"{GATEWAY}/health/{session_id}")
+    is_connected(session_id)
+    well = client.get(f"{GATEWAY}/health/{session_id}")
+
+    assert (ill.status_code, ill.json()["healthy"], ill.json()["connection"]["status"]) == (503, False, "error")
+    assert ill.json()["recommendations"] == ["Read the reason, then start the session again"]
+    assert (well.status_code, well.json()["healthy"], well.json()["recommendations"]) == (200, True, [])
+    assert {"companyId", "timestamp", "phoneNumber"} <= set(well.json())
 
 
 def test_looking_for_a_code_shows_what_is_there_and_starts_nothing(

@@ -208,6 +208,19 @@ def test_a_wrong_number_is_refused_before_anything_is_asked_for(dock: Dock, numb
     assert dock.session(session_id).pairing_phone == ""
 
 
+@pytest.mark.parametrize("numbers", [["--phone", "12"], ["--qr", "--test-message-to", "12"]])
+def test_no_session_is_made_for_a_wrong_number(dock: Dock, numbers: list[str]) -> None:
+    dock.work()
+
+    assert fails("--new", "Back office", *numbers).returncode == 64
+    assert not dock.run(Session.objects.exists)
+
+
+def test_no_session_is_made_while_nobody_could_link_it(dock: Dock) -> None:
+    assert fails("--new", "Back office", "--qr").returncode == 69
+    assert not dock.run(Session.objects.exists)
+
+
 def test_a_linked_session_is_not_linked_a_second_time(dock: Dock) -> None:
     dock.work()
     session_id = dock.connected()

@@ -16,12 +16,13 @@ from accounts.permissions import SYSTEM
 from tenants.context import run_in
 from tenants.models import Company
 from tests.waiting import eventually
-from tests.whatsapp.desk import Desk, text
+from tests.whatsapp.desk import BOB, Desk, text
 from tests.whatsapp.dispatching import DispatcherThread, dispatching_as, endpoint, fresh, log_top
 from tests.whatsapp.receiver import OK, Heard, ReceiverServer, Reply, receiving, status
+from wharf.moments import moment
 from wharf.networks import parse_networks
 from wharf.version import VERSION
-from whatsapp.models import DeadLetter, Delivery, Event, Session, WebhookEndpoint, WebhookLane
+from whatsapp.models import DeadLetter, Delivery, Event, Message, Session, WebhookEndpoint, WebhookLane
 from whatsapp.services import sessions, webhooks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,6 +110,26 @@ def test_an_event_arrives_as_the_log_has_it(shop: Shop, receiver: ReceiverServer
     assert request.headers["content-type"] == "application/json"
     assert request.headers["user-agent"] == f"Wharf/{VERSION}"
     assert request.headers["x-token"] == "ours"
+
+
+def test_all_that_the_older_queue_said_of_a_message_is_in_the_event(
+    shop: Shop, receiver: ReceiverServer, dispatcher: DispatcherThread
+) -> None:
+    endpoint(shop.company, receiver.url, kinds=["message.new"], headers={"X-Company-Id": "962302"})
+    shop.hears("One", "Hello")
+
+    (request,) = receiver.hears(1)
+    message, sender, chat = (request.event["data"][name] for name in ("message", "sender", "chat"))
+    (row,) = rows(shop.company, Message)
+    assert (message["fromMe"], chat["isGroup"], message["body"], message["messageType"]) == (
+        False,
+        False,
+        "Hello",
+        "text",
+    )
+    assert (sender["phone"], sender["name"]) == (BOB.pn, BOB.name)
+    assert (message["messageId"], message["timestamp"]) == (row.wa_id, moment(row.timestamp))
+    assert (request.headers["x-company-id"], request.event["companyId"]) == ("962302", shop.company.pk)
 
 
 def test_the_signature_is_standard_webhooks(shop: Shop, receiver: ReceiverServer, dispatcher: DispatcherThread) -> None:

@@ -242,5 +242,5 @@ class ReadView(CompanyAPIView):
         marked, chat = chats.mark_read(
             company=request.company, session_id=session_id, chat_id=chat_id, by=request.actor
         )
-        message = gettext(MARKED if marked else NOTHING_UNREAD)
-        return ok({"markedCount": marked, "chat": _chat(chat, session_id, request)}, message=message)
+        shown = _chat(chat, session_id, request) | {"_count": {"messages": chat.messages.count()}}
+        return ok({"markedCount": marked, "chat": shown}, message=gettext(MARKED if marked else NOTHING_UNREAD))

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.views import CompanyRequest
 from whatsapp import shapes
 from whatsapp.api import serializers as s
-from whatsapp.api.lines import LineAPIView, flat
+from whatsapp.api.lines import LineAPIView, flat, health_of
 from whatsapp.api.lines import SendView as LineSendView
 from whatsapp.api.repeats import REPEATABLE
 from whatsapp.models import Session
@@ -51,6 +51,18 @@ def _code(line: Session) -> shapes.Shape | None:
     if line.current_code:
         return {"type": "pairing", "code": line.current_code}
     return {"type": "qr", "code": line.current_qr} if line.current_qr else None
+
+
+class HealthView(LineAPIView):
+    @extend_schema(operation_id="gatewayHealth", tags=["lines"], responses={200: s.GatewayHealth, 503: s.GatewayHealth})
+    def get(self, request: CompanyRequest, session_id: str) -> Response:
+        """As the line's health, with its state and what to do; looks at rows alone."""
+        line = lines.find_line(session_id, company=request.company, by=request.actor)
+        advice = [one.action for one in diagnosis.advice(line) if one != diagnosis.FINE]
+        health = health_of(line, session_id)
+        shape = {**health, "timestamp": diagnosis.timestamp(), "connection": _state(line), "recommendations": advice}
+        is_healthy = bool(health["healthy"])
+        return Response({"success": is_healthy, **shape}, status=200 if is_healthy else 503)
 
 
 class SessionsView(LineAPIView):

@@ -13,7 +13,7 @@ urlpatterns = [
     path("init/<str:session_id>", gateway.StartView.as_view()),
     path("disconnect/<str:session_id>", gateway.PauseView.as_view()),
     path("reconnect/<str:session_id>", lines.ReconnectView.as_view()),
-    path("health/<str:session_id>", lines.HealthView.as_view()),
+    path("health/<str:session_id>", gateway.HealthView.as_view()),
     path("diagnostics/<str:session_id>", lines.DiagnosticsView.as_view()),
     path("metrics", lines.MetricsView.as_view()),
     path("send", gateway.SendView.as_view()),

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.response import Response
 
 from accounts.views import CompanyAPIView, CompanyRequest
@@ -45,16 +46,19 @@ class LineAPIView(CompanyAPIView):
         response = super().handle_exception(exc)
         body: dict[str, Any] = response.data
         body["error"] = body["message"]
-        if fields := body.get("fields"):
-            body["errors"] = [
-                {"type": "field", "path": name, "msg": text, "location": "body"}
-                for name, problems in fields.items()
-                for text in problems
-            ]
+        if response.status_code == status.HTTP_400_BAD_REQUEST:
+            body["errors"] = _validator_errors(body)
         return response
 
     def line(self, request: CompanyRequest, reference: str, **needs: Any) -> Session:
         return lines.need_line(reference, company=request.company, by=request.actor, **needs)
+
+
+def _validator_errors(body: dict[str, Any]) -> list[dict[str, str]]:
+    """As express-validator lists them; without a `path` what is wrong with no single field."""
+    fields: dict[str, list[str]] = body.get("fields") or {}
+    named = [{"path": name, "msg": text} for name, problems in fields.items() for text in problems]
+    return [{"type": "field", "location": "body", **one} for one in named or [{"msg": str(body["message"])}]]
 
 
 class StatusView(LineAPIView):
@@ -70,12 +74,12 @@ class StatusView(LineAPIView):
             status=lines.word_for(line),
             phoneNumber=line.account.phone_number if line and line.account else None,
             reconnectAttempts=placement.attempts if placement else 0,
-            health=_health(line, session_id),
+            health=health_of(line, session_id),
             uptime=diagnosis.uptime(line) if line else 0,
         )
 
 
-def _health(line: Session | None, reference: str) -> shapes.Shape:
+def health_of(line: Session | None, reference: str) -> shapes.Shape:
     problem = diagnosis.problem_of(line)
     if problem:
         return {"healthy": False, "reason": problem, "companyId": reference}
@@ -87,7 +91,7 @@ class HealthView(LineAPIView):
     @extend_schema(operation_id="lineHealth", tags=["lines"], responses={200: s.LineHealth, 503: s.LineHealth})
     def get(self, request: CompanyRequest, session_id: str) -> Response:
         """200 while the line is connected, 503 with the reason otherwise. Looks at rows alone and touches nothing."""
-        health = _health(lines.find_line(session_id, company=request.company, by=request.actor), session_id)
+        health = health_of(lines.find_line(session_id, company=request.company, by=request.actor), session_id)
         return Response({"success": health["healthy"], **health}, status=200 if health["healthy"] else 503)
 
 
@@ -100,7 +104,7 @@ class DiagnosticsView(LineAPIView):
         return flat(
             companyId=session_id,
             timestamp=diagnosis.timestamp(),
-            health=_health(line, session_id),
+            health=health_of(line, session_id),
             recommendations=advice,
         )
 
@@ -149,7 +153,12 @@ def _with_qr(session_id: str) -> Session | None:
 
 
 class PairingView(LineAPIView):
-    @extend_schema(operation_id="requestPairingCode", tags=["linking"], request=s.PairingRequest, responses=s.Paired)
+    @extend_schema(
+        operation_id="requestPairingCode",
+        tags=["linking"],
+        request=s.PairingRequest,
+        responses={200: s.Paired, 202: s.Paired},
+    )
     def post(self, request: CompanyRequest, session_id: str) -> Response:
         """Ask for a pairing code for a phone number, and wait a little for it.
 

@@ -269,6 +269,12 @@ class LineHealth(Input):
     phoneNumber = serializers.CharField(required=False, allow_null=True)
 
 
+class GatewayHealth(LineHealth):
+    timestamp = serializers.CharField()
+    connection = serializers.DictField()
+    recommendations = serializers.ListField(child=serializers.CharField(), help_text="What to do; empty when nothing.")
+
+
 class LineStatus(Input):
     success = serializers.BooleanField()
     companyId = serializers.CharField()
@@ -431,6 +437,10 @@ class ChatShape(Input):
     updatedAt = serializers.DateTimeField()
 
 
+class CountedChatShape(ChatShape):
+    _count = serializers.DictField(child=serializers.IntegerField())
+
+
 class PageShape(Input):
     page = serializers.IntegerField()
     limit = serializers.IntegerField()
@@ -439,7 +449,7 @@ class PageShape(Input):
 
 
 class ChatsShape(Input):
-    chats = ChatShape(many=True)
+    chats = CountedChatShape(many=True)
     pagination = PageShape()
 
 
@@ -501,7 +511,7 @@ class QueueShape(Input):
 
 class ReadShape(Input):
     markedCount = serializers.IntegerField()
-    chat = ChatShape()
+    chat = CountedChatShape()
 
 
 class GrantShape(Input):

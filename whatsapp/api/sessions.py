@@ -82,7 +82,7 @@ class CleanupView(CompanyAPIView):
 
 
 class SessionView(lines.LineAPIView):
-    @extend_schema(operation_id="removeSession", tags=["lines"], responses=s.LineMessage)
+    @extend_schema(operation_id="removeSession", tags=["lines"], responses={200: s.LineMessage})
     def delete(self, request: CompanyRequest, session_id: str) -> Response:
         """Unlink it and put it out of sight; history stays."""
         return lines.remove(request, session_id)
@@ -241,7 +241,7 @@ class AccessView(CompanyAPIView):
 
 
 class ManagerAccessView(CompanyAPIView):
-    @extend_schema(operation_id="revokeAccess", tags=["access"], responses=envelope("RevokedAnswer"))
+    @extend_schema(operation_id="revokeAccess", tags=["access"], responses={200: envelope("RevokedAnswer")})
     def delete(self, request: CompanyRequest, session_id: str, manager_id: str) -> Response:
         """Take a manager's rights away; live connections end with them."""
         access.revoke(company=request.company, session_id=session_id, manager_id=manager_id, by=request.actor)

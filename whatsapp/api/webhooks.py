@@ -68,7 +68,7 @@ class WebhookView(CompanyAPIView):
         row = webhooks.change(company=request.company, endpoint_id=endpoint_id, by=request.actor, **given)
         return ok(shape(row))
 
-    @extend_schema(operation_id="deleteWebhook", tags=["webhooks"], responses=envelope("WebhookDeleted"))
+    @extend_schema(operation_id="deleteWebhook", tags=["webhooks"], responses={200: envelope("WebhookDeleted")})
     def delete(self, request: CompanyRequest, endpoint_id: str) -> Response:
         """Remove it with its log and its dead letters."""
         webhooks.delete(company=request.company, endpoint_id=endpoint_id, by=request.actor)

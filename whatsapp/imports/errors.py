@@ -11,6 +11,16 @@ class SourceAddressWrong(WharfError):
     )
 
 
+class SourceVariableMissing(WharfError):
+    code, kind = "import_variable_missing", Kind.INVALID
+    text = sentence("There is no variable of that name in this command's environment")
+
+
+class SourceFileMissing(WharfError):
+    code, kind = "import_file_missing", Kind.INVALID
+    text = sentence("The file with the source's address cannot be read: %(problem)s")
+
+
 class SourceUnreachable(WharfError):
     code, kind = "import_source_unreachable", Kind.UNAVAILABLE
     text = sentence("The source cannot be read: %(problem)s")

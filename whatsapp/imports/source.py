@@ -19,7 +19,13 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 from psycopg.rows import dict_row
 
-from whatsapp.imports.errors import SourceAddressWrong, SourceTablesWrong, SourceUnreachable
+from whatsapp.imports.errors import (
+    SourceAddressWrong,
+    SourceFileMissing,
+    SourceTablesWrong,
+    SourceUnreachable,
+    SourceVariableMissing,
+)
 
 Row = dict[str, Any]
 
@@ -48,15 +54,19 @@ SELECT table_name, column_name, data_type FROM information_schema.columns WHERE 
 def read_address(said: str) -> str:
     """The database's address, which holds a password: itself, or `env:NAME`, or `file:PATH`.
 
-    Raises SourceAddressWrong.
+    Raises SourceAddressWrong, SourceVariableMissing, SourceFileMissing.
     """
     kind, _, place = said.partition(":")
     try:
         if kind == "env":
-            said = os.environ.get(place, "")
+            said = os.environ[place]
         elif kind == "file":
             said = Path(place).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except KeyError as error:
+        raise SourceVariableMissing from error
+    except OSError as error:
+        raise SourceFileMissing(problem=error.strerror) from error
+    except UnicodeDecodeError as error:
         raise SourceAddressWrong from error
     if not said.strip():
         raise SourceAddressWrong

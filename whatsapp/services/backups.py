@@ -35,6 +35,7 @@ from whatsapp.errors import (
     ControlDenied,
     DeviceInUse,
     NothingToBackUp,
+    SessionArchived,
     SessionRunning,
     StoreElsewhere,
     StoreUnreadable,
@@ -218,10 +219,13 @@ def restore(
     What is replaced is kept first. `other_device` allows a device that is not the one linked now; `from_lost_disk`
     says that the disk with the session's keys, and its worker, are gone for good.
 
-    Raises SessionNotFound, ControlDenied, SessionRunning, StoreElsewhere, BackupNotFound, BackupDamaged,
-    BackupOfOtherKey, BackupOfOtherDevice, BackupOfOtherNumber, DeviceInUse.
+    Raises SessionNotFound, ControlDenied, SessionArchived, SessionRunning, StoreElsewhere, BackupNotFound,
+    BackupDamaged, BackupOfOtherKey, BackupOfOtherDevice, BackupOfOtherNumber, DeviceInUse.
     """
     session = _find(session_id, by)
+    if session.archived_at:
+        # Nobody could start it: the keys would lie there and the device look restored.
+        raise SessionArchived
     placement = Placement.objects.select_for_update(of=("self",)).select_related("owner").get(pk=session_id)
     _check_is_at_rest(placement, from_lost_disk=from_lost_disk)
     backup = vault.find(session_id, name)

@@ -23,7 +23,9 @@ BACKUP_TOO_OLD: Final = timedelta(hours=24)
 MANY_LOSSES: Final = 20
 DISK_LOW_SHARE: Final = 0.05
 DISK_LOW_BYTES: Final = 1_000_000_000
-_KNOWN_ENDINGS: Final = frozenset({Reason.NEVER_LINKED, Reason.UNLINKED, Reason.PAUSED, Reason.RESTORED, Reason.NONE})
+_KNOWN_ENDINGS: Final = frozenset(
+    {Reason.NEVER_LINKED, Reason.IMPORTED, Reason.UNLINKED, Reason.PAUSED, Reason.RESTORED, Reason.NONE}
+)
 
 
 class Trust(StrEnum):

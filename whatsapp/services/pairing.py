@@ -48,14 +48,19 @@ class Step:
         return max(0, round((self.expires_at - timezone.now()).total_seconds())) if self.expires_at else 0
 
 
+def require_worker() -> None:
+    """Raises NoWorker: a link that nobody makes is not worth waiting for."""
+    if not Worker.objects.filter(stopped_at=None, lease_until__gt=timezone.now()).exists():
+        raise NoWorker
+
+
 def begin(*, company: Company, session_id: str, by: Actor, phone: str = "") -> datetime:
     """Ask for a link: by pairing code for `phone`, else by QR code; returns when, for `follow`.
 
     Raises NoWorker, and whatever `sessions.start` and `sessions.request_code` raise.
     """
     began = timezone.now()
-    if not Worker.objects.filter(stopped_at=None, lease_until__gt=began).exists():
-        raise NoWorker
+    require_worker()
     if phone:
         run_in(company, sessions.request_code, company=company, session_id=session_id, phone=phone, by=by)
     else:

@@ -6,7 +6,8 @@ event four times, each as soon as the one before was answered, and then hands th
 customer four times. So what is said again at once is answered again, and not done again.
 
 Whether a client is of this kind shows with the first thing it says: such a one repeats it, others do not, and what
-those say twice is done twice.
+those say twice is done twice. What was refused tells nothing: everybody may try that again, and it did nothing, so it
+is asked anew each time.
 """
 
 import time
@@ -15,6 +16,8 @@ from typing import Final
 #: A repetition comes as soon as the answer has reached the client: longer than that is something new.
 AT_ONCE_SECONDS: Final = 2.0
 DOCUMENTED_RETRIES: Final = 3
+#: How an acknowledgement begins that says no (`calls`).
+REFUSED: Final = '[{"success":false'
 #: Who says the same more often than this is asking, not retrying.
 MAX_RETRIES: Final = 10
 
@@ -29,9 +32,15 @@ class Repeats:
         self._answered_at = 0.0
         self._times = 0
         self._retries: int | None = None
+        self._refused = ""
 
     def answered(self, number: str, answer: str) -> None:
-        if number == self._number:
+        """`answer` is the acknowledgement's JSON: a list of what it was called with."""
+        if number != self._number:
+            return
+        if answer.startswith(REFUSED):
+            self._refused = self._call
+        else:
             self._answer, self._answered_at = answer, time.monotonic()
 
     def forget(self) -> None:
@@ -56,5 +65,5 @@ class Repeats:
         return call == self._call and self._answer is not None and at_once
 
     def _learn(self) -> None:
-        if self._call and self._retries is None:
+        if self._call not in ("", self._refused) and self._retries is None:
             self._retries = self._times if self._times <= MAX_RETRIES else 0

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from fleet.reasons import SENTENCES, Reason
 from tenants.companies import find_company
-from wharf.commands import WharfCommand
+from wharf.commands import WharfCommand, seconds
 from wharf.moments import moment
 from wharf.tables import table, words_for_age, words_for_size
 from wharf.terminal import show_again
@@ -25,7 +25,7 @@ class Command(WharfCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--company", default="", help="The company's slug or id; all of them without it.")
         parser.add_argument("--watch", action="store_true", help="Look again and again, until Ctrl-C.")
-        parser.add_argument("--every", type=float, default=30.0, metavar="SECONDS", help="How often to look (30).")
+        parser.add_argument("--every", type=seconds, default=30.0, metavar="SECONDS", help="How often to look (30).")
         self.add_json(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

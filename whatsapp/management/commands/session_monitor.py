@@ -11,7 +11,7 @@ from django.utils import translation
 
 from fleet import solo
 from wharf.alerts import Alert, Alerts, Tone
-from wharf.commands import WharfCommand
+from wharf.commands import WharfCommand, seconds
 from wharf.errors import Kind
 from wharf.meanings import MEANINGS
 from whatsapp.services import monitoring
@@ -25,7 +25,7 @@ class Command(WharfCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         languages = [code for code, _ in settings.LANGUAGES]
-        parser.add_argument("--every", type=float, default=60.0, metavar="SECONDS", help="How often to look (60).")
+        parser.add_argument("--every", type=seconds, default=60.0, metavar="SECONDS", help="How often to look (60).")
         parser.add_argument("--language", choices=languages, default=settings.LANGUAGE_CODE, help="Of the alerts.")
         parser.add_argument("--test", action="store_true", help="Send one test alert to every address, and end.")
 

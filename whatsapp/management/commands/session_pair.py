@@ -51,6 +51,7 @@ class Command(WharfCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         company = find_company(options["company"])
+        _check(options)
         session_id = self._session(company, options)
         phone = "" if options["qr"] else options["phone"] or _ask("Phone number (empty for a QR code): ")
         pairing.begin(company=company, session_id=session_id, by=SYSTEM, phone=phone)
@@ -135,6 +136,14 @@ _HOW_BY_CODE: Final = """On the phone: WhatsApp, Settings, Linked devices, Link 
 Ctrl-C gives up."""
 _HOW_BY_QR: Final = """On the phone: WhatsApp, Settings, Linked devices, Link a device; then scan.
 Ctrl-C gives up."""
+
+
+def _check(options: dict[str, Any]) -> None:
+    """All that can be refused before a session is made for it. Raises BadPhoneNumber, NoWorker."""
+    for number in (options["phone"], options["test_message_to"]):
+        if number:
+            phones.normalise(number)
+    pairing.require_worker()
 
 
 class _Shown:

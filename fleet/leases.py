@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from fleet.models import Placement, Worker
 from fleet.states import LIVE, Wanted
 from wharf.errors import Kind, WharfError, sentence
+from wharf.sql import Answer, Ask, together
 
 #: A worker that has not renewed for this long has lost its sessions to whoever claims them.
 LEASE: Final = timedelta(seconds=12)
@@ -117,8 +118,19 @@ def hold(lease: Lease) -> Placement:
     Every write of a worker starts here: a worker that was stopped in the middle and wakes up late fails before it
     has written anything. Must be called inside a transaction. Said in SQL: it is the most frequent query of all.
     """
-    found = list(Placement.objects.raw(_HOLD, [lease.session_id, lease.worker_id, lease.fence]))
-    if not found:
+    with together() as ask:
+        answer = ask_to_hold(ask, lease)
+    return held(answer)
+
+
+def ask_to_hold(ask: Ask, lease: Lease) -> Answer:
+    """`hold`, together with what else is to be known: `held` has the answer."""
+    return ask(_HOLD, [lease.session_id, lease.worker_id, lease.fence])
+
+
+def held(answer: Answer) -> Placement:
+    """Raises LeaseLost."""
+    if not (found := answer.load(Placement)):
         raise LeaseLost
     return found[0]
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from wharf.sql import Answer, Ask, together
 from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction
 
 
@@ -23,33 +24,51 @@ def resolve(account: Account, people: Iterable[Identity]) -> dict[Identity, Cont
 
     Call it inside a transaction that has locked the account: it may make, complete and merge contacts.
     """
-    wanted = [person for person in dict.fromkeys(people) if person.phone or person.lid]
-    book = _Book(account, wanted)
-    for person in wanted:
-        book.note(person)
-    book.write_new()
-    # Only now: who was named first may have been merged into somebody who was named later.
-    return {person: book.find(person) for person in wanted}
+    people = list(people)
+    with together() as asking:
+        answer = ask(asking, account, people)
+    return settle(account, people, answer.load(Contact))[0]
 
 
 #: Said in SQL, as every query on the way of a message (docs/architecture.md, database).
 _KNOWN: Final = "SELECT * FROM whatsapp_contact WHERE account_id = %s AND (phone_number = ANY(%s) OR lid = ANY(%s))"
 
 
+def ask(asking: Ask, account: Account, people: Iterable[Identity]) -> Answer:
+    """Whom we know of `people`."""
+    return asking(_KNOWN, [account.pk, *addresses(people)])
+
+
+def addresses(people: Iterable[Identity]) -> tuple[list[str], list[str]]:
+    """(phone numbers, LIDs)"""
+    people = list(people)
+    return list({one.phone for one in people} - {""}), list({one.lid for one in people} - {""})
+
+
+def settle(
+    account: Account, people: Iterable[Identity], known: Iterable[Contact]
+) -> tuple[dict[Identity, Contact], bool]:
+    """A contact for each of `people`, out of those that are known of them; and whether any were merged."""
+    wanted = [person for person in dict.fromkeys(people) if person.phone or person.lid]
+    book = _Book(account, known)
+    for person in wanted:
+        book.note(person)
+    book.write_new()
+    # Only now: who was named first may have been merged into somebody who was named later.
+    return {person: book.find(person) for person in wanted}, book.has_merged
+
+
 class _Book:
     """The contacts in question, by both addresses, kept true while they are made, completed and merged."""
 
-    def __init__(self, account: Account, people: list[Identity]) -> None:
+    def __init__(self, account: Account, known: Iterable[Contact]) -> None:
+        self.has_merged = False
         self._account = account
         self._by_phone: dict[str, Contact] = {}
         self._by_lid: dict[str, Contact] = {}
         #: Not written yet: a burst may come from hundreds of people who never wrote before.
         self._new: dict[str, Contact] = {}
-        phones = {person.phone for person in people} - {""}
-        lids = {person.lid for person in people} - {""}
-        if not people:
-            return
-        for row in Contact.objects.raw(_KNOWN, [account.pk, list(phones), list(lids)]):
+        for row in known:
             self._enter(row)
 
     def _enter(self, row: Contact) -> None:
@@ -78,6 +97,7 @@ class _Book:
         self._new.clear()
 
     def _merge(self, *, into: Contact, other: Contact) -> None:
+        self.has_merged = True
         self.write_new()
         for known in (self._by_phone, self._by_lid):
             known.update({address: into for address, row in known.items() if row is other})

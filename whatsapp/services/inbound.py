@@ -4,7 +4,7 @@ Only the session's owner calls this (`fleet.leases.hold`). Repeats are harmless:
 connection, and a journal is read again after a crash.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 
 from tenants.models import Company
 from wharf.ids import new_id
+from wharf.sql import Answer, Ask, together
 from whatsapp import shapes
 from whatsapp.engine.port import (
     MessageReceived,
@@ -24,7 +25,8 @@ from whatsapp.engine.port import (
 )
 from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction, Session
 from whatsapp.services import news, statuses
-from whatsapp.services.contacts import Identity, resolve
+from whatsapp.services.contacts import Identity
+from whatsapp.services.places import Lookup, Places, Sought
 from whatsapp.services.reactions import reactions_to
 
 Incoming = MessageReceived | MessageUnreadable
@@ -55,33 +57,28 @@ WHERE session.id = %s FOR NO KEY UPDATE OF account
 """
 
 
-def lock_account_of(session_id: str) -> Account | None:
-    """`lock_account` by the session's id alone, for the way that every message takes; None before the first link."""
-    found = list(Account.objects.raw(_ACCOUNT_OF, [session_id]))
-    return found[0] if found else None
+def ask_for_account(ask: Ask, session_id: str) -> Answer:
+    """`lock_account` by the session's id alone, for the way that every message takes."""
+    return ask(_ACCOUNT_OF, [session_id])
 
 
-#: As above: the ORM's own work on these was more than the database's.
-_CHATS: Final = """
-SELECT *, EXISTS (
-    SELECT FROM whatsapp_reaction WHERE chat_id = whatsapp_chat.id AND wa_id = ANY(%s)
-) AS has_early_reactions
-FROM whatsapp_chat WHERE account_id = %s AND (contact_id = ANY(%s) OR group_jid = ANY(%s))
-"""
-_MESSAGES: Final = "SELECT * FROM whatsapp_message WHERE chat_id = ANY(%s) AND wa_id = ANY(%s)"
+def answered_account(answer: Answer) -> Account | None:
+    """None before the first link."""
+    return next(iter(answer.load(Account)), None)
+
+
+_MESSAGES: Final = "SELECT * FROM whatsapp_message WHERE account_id = %s AND wa_id = ANY(%s)"
 
 
 # -- messages ------------------------------------------------------------------------------------------------------
 def record_messages(company: Company, session: Session, account: Account, events: Sequence[Incoming]) -> None:
     """Store messages with their chats and contacts, count what is unread, tell whoever watches."""
-    people = resolve(account, (identity(p) for event in events for p in (event.peer, event.sender)))
-    chats = _chats(account, events, people)
-    known = _known(chats.values(), events)
+    known, places = _look_up(account, events)
     fresh: list[Message] = []
     filled: list[Message] = []
     for event in events:
-        chat = chats[_chat_key(event, people)]
-        row = _row(event, session, account, chat, people.get(identity(event.sender)))
+        chat = places.chat(identity(event.peer), event.group)
+        row = _row(event, session, account, chat, places.people.get(identity(event.sender)))
         before = known.get(_message_key(row))
         if before is None:
             known[_message_key(row)] = row
@@ -89,9 +86,10 @@ def record_messages(company: Company, session: Session, account: Account, events
         elif before.status == MessageStatus.UNREADABLE and row.status != MessageStatus.UNREADABLE:
             _fill_in(before, row)
             filled.append(before)
-    Message.objects.bulk_create(fresh)
+    with together():
+        Message.objects.bulk_create(fresh)
+        touch_chats(places.chats(), fresh, filled)
     _save_filled(company, session, [row for row in filled if row not in fresh])
-    touch_chats(chats.values(), fresh, filled)
     tell_messages(company, session, account, fresh)
 
 
@@ -117,43 +115,33 @@ def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender
     return row
 
 
-def _chat_key(event: InChat, people: dict[Identity, Contact]) -> str:
-    """What makes a chat one within an account: the group, or the contact."""
-    return event.group or people[identity(event.peer)].pk
+_Key = tuple[str, str, str | None, bool]
 
 
-def _chats(account: Account, events: Sequence[InChat], people: dict[Identity, Contact]) -> dict[str, Chat]:
-    contacts = [people[identity(event.peer)] for event in events if not event.group]
-    groups = {event.group for event in events if event.group}
-    return find_chats(account, contacts, groups=groups, wa_ids=[event.wa_id for event in events])
+def _look_up(account: Account, events: Sequence[Incoming]) -> tuple[dict[_Key, Message], Places]:
+    """What is known of the messages, and where they were said."""
+    wa_ids = list({event.wa_id for event in events})
+    with together() as ask:
+        lookup = Lookup(ask, account, _sought(events))
+        answer = ask(_MESSAGES, [account.pk, wa_ids])
+    places = lookup.settle()
+    if places.has_merged:
+        with together() as ask:
+            answer = ask(_MESSAGES, [account.pk, wa_ids])
+    return {_message_key(row): row for row in answer.load(Message)}, places
 
 
-def find_chats(
-    account: Account, people: Iterable[Contact], *, groups: Collection[str] = (), wa_ids: Collection[str] = ()
-) -> dict[str, Chat]:
-    """The chats with these, by the contact's id or the group's JID; made if there is none. The account must be locked.
-
-    `wa_ids`: `has_early_reactions` tells of these messages.
-    """
-    contacts = {row.pk: row for row in people}
-    chats = {}
-    for row in Chat.objects.raw(_CHATS, [list(set(wa_ids)), account.pk, list(contacts), list(groups)]):
-        if row.contact_id:
-            row.contact = contacts[row.contact_id]
-        chats[row.group_jid or str(row.contact_id)] = row
-    missing = [Chat(id=new_id(), account=account, group_jid=jid) for jid in set(groups) - chats.keys()]
-    missing += [Chat(id=new_id(), account=account, contact=row) for pk, row in contacts.items() if pk not in chats]
-    Chat.objects.bulk_create(missing)
-    return chats | {row.group_jid or str(row.contact_id): row for row in missing}
+def _sought(events: Sequence[InChat]) -> Sought:
+    return Sought(
+        people=[identity(person) for event in events for person in (event.peer, event.sender)],
+        partners=[identity(event.peer) for event in events if not event.group],
+        groups={event.group for event in events if event.group},
+        wa_ids={event.wa_id for event in events},
+    )
 
 
-def _message_key(row: Message) -> tuple[str, str, str | None, bool]:
+def _message_key(row: Message) -> _Key:
     return row.chat_id, row.wa_id, row.sender_id, row.from_me
-
-
-def _known(chats: Iterable[Chat], events: Iterable[Incoming]) -> dict[tuple[str, str, str | None, bool], Message]:
-    ids = [[chat.pk for chat in chats], list({event.wa_id for event in events})]
-    return {_message_key(row): row for row in Message.objects.raw(_MESSAGES, ids)}
 
 
 def _fill_in(before: Message, now: Message) -> None:
@@ -218,14 +206,15 @@ def tell_messages(company: Company, session: Session, account: Account, fresh: I
 # -- reactions -----------------------------------------------------------------------------------------------------
 def record_reactions(company: Company, session: Session, account: Account, events: Sequence[ReactionReceived]) -> None:
     """Store what people put on messages, each person's last; it need not be known what message that is."""
-    people = resolve(account, (identity(p) for event in events for p in (event.peer, event.sender)))
-    chats = _chats(account, events, people)
+    with together() as ask:
+        lookup = Lookup(ask, account, _sought(events))
+    places = lookup.settle()
     for event in events:
-        contact = None if event.from_me else people.get(identity(event.sender))
+        contact = None if event.from_me else places.people.get(identity(event.sender))
         if contact is None and not event.from_me:
             # Nobody's: it must not pass for ours.
             continue
-        chat = chats[_chat_key(event, people)]
+        chat = places.chat(identity(event.peer), event.group)
         if _react(chat, contact, event):
             tell_reactions(company, session, chat, event.wa_id)
 

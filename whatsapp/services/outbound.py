@@ -1,14 +1,15 @@
 """Sending: a row first, then the engine, then what WhatsApp says; never claiming more than is known."""
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -17,6 +18,7 @@ from fleet import leases
 from fleet.states import Wanted
 from tenants.models import Company
 from wharf.errors import WharfError
+from wharf.sql import Ask, together
 from whatsapp import phones
 from whatsapp.engine import device_store
 from whatsapp.engine.port import SendFinished, SendOutcome
@@ -35,11 +37,14 @@ from whatsapp.models import Account, Chat, Message, MessageStatus, Session
 from whatsapp.services import inbound, news, standing
 from whatsapp.services.access import find_session
 from whatsapp.services.contacts import Identity, resolve
+from whatsapp.services.places import Lookup, Sought
 from whatsapp.services.refusals import refusal_of
-from whatsapp.services.statuses import Statuses, take_early
+from whatsapp.services.statuses import Statuses, ask_for_early
 
 #: WhatsApp has it, whatever else is said.
 _PROVEN: Final = (MessageStatus.SERVER_ACK, MessageStatus.DELIVERED, MessageStatus.READ)
+#: Why nobody can tell whether it left.
+NO_ANSWER: Final = "no_answer"
 #: What one message may hold (seed row 73).
 MAX_TEXT: Final = 4096
 #: What is higher leaves first; a person's own texts have the one in the middle.
@@ -162,9 +167,13 @@ def _chats(account: Account, texts: Iterable[Text]) -> dict[str, Chat]:
     texts = list(texts)
     ids = {text.chat_id for text in texts} - {""}
     named = Chat.objects.select_related("contact").filter(account=account, pk__in=ids) if ids else ()
-    people = resolve(account, (Identity(phone=text.phone) for text in texts))
-    with_people = inbound.find_chats(account, people.values()) if people else {}
-    return {chat.pk: chat for chat in named} | {who.phone: with_people[row.pk] for who, row in people.items()}
+    numbers = {Identity(phone=text.phone) for text in texts if text.phone}
+    if not numbers:
+        return {chat.pk: chat for chat in named}
+    with together() as ask:
+        lookup = Lookup(ask, account, Sought(people=numbers, partners=numbers))
+    places = lookup.settle()
+    return {chat.pk: chat for chat in named} | {number.phone: places.chat(number) for number in numbers}
 
 
 def _row(
@@ -212,7 +221,8 @@ def recover(company: Company, session: Session, folder: Path) -> None:
     rows = list(sent.order_by("id"))
     for row in rows:
         row.wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
-    heard = _Heard.of(session.account_id, rows)
+    with together() as ask:
+        heard = _Heard(ask, session.account_id, {row.pk: row.wa_id for row in rows})
     with Statuses(company, session) as statuses:
         for row in rows:
             if row.wa_id:
@@ -228,7 +238,8 @@ def leave_open(company: Company, session: Session, folder: Path, message_ids: Co
         # A store that cannot be read now costs the id alone.
         with suppress(sqlite3.Error):
             row.wa_id = device_store.sent_id(folder, bytes(row.secret or b""))
-    heard = _Heard.of(session.account_id, rows)
+    with together() as ask:
+        heard = _Heard(ask, session.account_id, {row.pk: row.wa_id for row in rows})
     with Statuses(company, session) as statuses:
         for row in rows:
             _unconfirmed(statuses, row, heard, "no answer in time")
@@ -239,10 +250,14 @@ def recover_blindly(company: Company, session: Session) -> None:
     sent = Message.objects.filter(session=session, status=MessageStatus.SENT, from_me=True).exclude(secret=None)
     with Statuses(company, session) as statuses:
         for row in sent:
-            _unconfirmed(statuses, row, _Heard(), "the store that knew was lost")
+            statuses.set(row, MessageStatus.UNCONFIRMED, NO_ANSWER, "the store that knew was lost")
 
 
-_FINISHED: Final = "SELECT * FROM whatsapp_message WHERE id = ANY(%s)"
+_FINISHED: Final = """
+SELECT message.*, pacing.probe_id = message.id AS is_probe
+FROM whatsapp_message message LEFT JOIN whatsapp_pacing pacing ON pacing.session_id = message.session_id
+WHERE message.id = ANY(%s)
+"""
 
 
 def record_finished(company: Company, session: Session, account: Account, events: Sequence[SendFinished]) -> None:
@@ -250,13 +265,17 @@ def record_finished(company: Company, session: Session, account: Account, events
     taken = [event for event in events if event.outcome == SendOutcome.ACKNOWLEDGED]
     # First, for two contacts may turn out to be one person, and their chats one chat.
     resolve(account, (inbound.identity(event.peer) for event in taken))
-    rows = {row.pk: row for row in Message.objects.raw(_FINISHED, [[event.message_id for event in events]])}
-    known = [event for event in events if event.message_id in rows]
-    heard = _Heard.of(account.pk, rows.values(), {event.wa_id for event in known})
+    wa_ids = {event.message_id: event.wa_id for event in events}
+    with together() as ask:
+        answer = ask(_FINISHED, [list(wa_ids)])
+        heard = _Heard(ask, account.pk, wa_ids)
+    rows = {row.pk: row for row in answer.load(Message)}
     with Statuses(company, session) as statuses:
-        for event in known:
-            _finish(statuses, session, rows[event.message_id], event, heard)
-    standing.note_success(session.pk, [event.message_id for event in taken])
+        for event in events:
+            if row := rows.get(event.message_id):
+                _finish(statuses, session, row, event, heard)
+    probes = [pk for pk, row in rows.items() if vars(row)["is_probe"]]
+    standing.note_success(session.pk, [event.message_id for event in taken if event.message_id in probes])
 
 
 def _finish(statuses: Statuses, session: Session, row: Message, event: SendFinished, heard: "_Heard") -> None:
@@ -286,36 +305,36 @@ def _refused(statuses: Statuses, session: Session, row: Message, event: SendFini
 
 
 def _unconfirmed(statuses: Statuses, row: Message, heard: "_Heard", detail: str) -> None:
-    statuses.set(row, MessageStatus.UNCONFIRMED, "no_answer", detail)
+    statuses.set(row, MessageStatus.UNCONFIRMED, NO_ANSWER, detail)
     statuses.climb(row, *heard.of_message(row))
 
 
 _MIRRORS: Final = """
-DELETE FROM whatsapp_message WHERE account_id = %s AND from_me AND wa_id = ANY(%s) AND NOT id = ANY(%s)
-RETURNING wa_id, status
+DELETE FROM whatsapp_message copy
+USING whatsapp_message ours JOIN unnest(%s::text[], %s::text[]) AS known(id, wa_id) ON known.id = ours.id
+WHERE copy.account_id = %s AND copy.from_me AND copy.wa_id = known.wa_id AND copy.id <> ours.id
+RETURNING copy.id, copy.wa_id, copy.status
 """
 
 
-@dataclass(frozen=True)
 class _Heard:
-    """What was proven of messages before their ids were known to us, by id."""
+    """What was proven of messages before their ids were known to us: by receipts that overtook the answer, and by
+    copies, for another linked device of the number may have seen our message. Both go. Made inside `together`."""
 
-    proven: Mapping[str, Sequence[MessageStatus]] = field(default_factory=dict)
+    def __init__(self, ask: Ask, account_id: str | None, wa_ids: Mapping[str, str]) -> None:
+        """`wa_ids`: of messages of ours, by ours."""
+        known = {message_id: wa_id for message_id, wa_id in wa_ids.items() if wa_id}
+        ids, theirs = list(known), list(known.values())
+        self._answers = [ask_for_early(ask, account_id, theirs), ask(_MIRRORS, [ids, theirs, account_id])]
 
-    @classmethod
-    def of(cls, account_id: str | None, rows: Iterable[Message], wa_ids: Iterable[str] = ()) -> "_Heard":
-        """Receipts that overtook the answer, and copies: another linked device of the number may have seen our message
-        before we knew its id, and what is proven of the copy is proven of ours. Both go."""
-        rows = list(rows)
-        ids = list({*wa_ids, *(row.wa_id for row in rows)} - {""})
-        if not ids or account_id is None:
-            return cls()
-        proven = take_early(account_id, ids)
-        with connection.cursor() as cursor:
-            cursor.execute(_MIRRORS, [account_id, ids, [row.pk for row in rows]])
-            for wa_id, status in cursor.fetchall():
+    @cached_property
+    def proven(self) -> Mapping[str, Sequence[MessageStatus]]:
+        """By WhatsApp's id."""
+        proven: dict[str, list[MessageStatus]] = defaultdict(list)
+        for answer in self._answers:
+            for _, wa_id, status in sorted(answer.rows()):
                 proven[wa_id].append(MessageStatus(status))
-        return cls(proven)
+        return proven
 
     def of_message(self, row: Message) -> Sequence[MessageStatus]:
         return self.proven.get(row.wa_id, ())

@@ -14,6 +14,7 @@ from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import Happening, State, Wanted
 from tenants.models import Company
+from wharf.sql import together
 from whatsapp.engine import port
 from whatsapp.models import Account, Session
 from whatsapp.services import inbound, linking, news, outbound, reacting, transitions
@@ -55,19 +56,24 @@ class Stored:
 @news.writing
 def record(*, company: Company, lease: Lease, events: Sequence[port.EngineEvent]) -> Stored:
     """Store `events` of one session, in order. Raises LeaseLost before anything is written."""
-    batch = _Batch(company, leases.hold(lease))
+    with together() as ask:
+        answer = leases.ask_to_hold(ask, lease)
+        # The placement first: whoever locks both does it in this order.
+        needs_account = not _TOGETHER.keys().isdisjoint(map(type, events))
+        account = inbound.ask_for_account(ask, lease.session_id) if needs_account else None
+    batch = _Batch(company, leases.held(answer), inbound.answered_account(account) if account else None)
     batch.store(events)
     return batch.stored
 
 
 class _Batch:
-    """One session's rows for the length of a transaction."""
+    """One session's rows for the length of a transaction; `account` is locked."""
 
-    def __init__(self, company: Company, placement: Placement) -> None:
+    def __init__(self, company: Company, placement: Placement, account: Account | None = None) -> None:
         self._company = company
         self._placement = placement
         self._shown = _face(placement)
-        self._account: Account | None = None
+        self._account = self._if_attached(account)
         self.stored = Stored(State(placement.state))
 
     @cached_property
@@ -105,10 +111,13 @@ class _Batch:
 
     def _locked_account(self) -> Account:
         if self._account is None:
-            account = inbound.lock_account_of(self._placement.pk)
-            is_attached = account and linking.is_of(account, self._placement.device_jid)
-            self._account = account if account and is_attached else self._attached_account()
+            with together() as ask:
+                answer = inbound.ask_for_account(ask, self._placement.pk)
+            self._account = self._if_attached(inbound.answered_account(answer)) or self._attached_account()
         return self._account
+
+    def _if_attached(self, account: Account | None) -> Account | None:
+        return account if account and linking.is_of(account, self._placement.device_jid) else None
 
     def _attached_account(self) -> Account:
         """Messages that come before the session is known to be connected."""
@@ -116,6 +125,8 @@ class _Batch:
         return inbound.lock_account(self._session)
 
     def _store_one(self, event: port.EngineEvent) -> None:
+        # It may say that the device is another number's.
+        self._account = None
         match event:
             case port.ChallengeIssued():
                 linking.record_challenge(self._company, self._session, self._placement, event)

@@ -104,7 +104,9 @@ WHERE session_id = %s AND probe_id = ANY(%s)
 
 
 def note_success(session_id: str, message_ids: Sequence[str]) -> None:
-    """Texts that were taken. If one of them went out to find that out for all to new people, those may go."""
+    """Texts that went out to find out whether WhatsApp takes those to new people; it did, and they may go."""
+    if not message_ids:
+        return
     with connection.cursor() as cursor:
         cursor.execute(_SUCCESS, [session_id, list(message_ids)])
 

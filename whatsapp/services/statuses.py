@@ -1,7 +1,7 @@
 """How far our messages have come: told one by one, written in one go, raised by what is proven and never lowered."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from django.db import connection
 
 from tenants.models import Company
 from wharf.moments import moment
+from wharf.sql import Answer, Ask
 from whatsapp.models import Account, Chat, EarlyReceipt, Message, MessageStatus, Session
 from whatsapp.models.message import CLIMB
 from whatsapp.services import news
@@ -103,12 +104,7 @@ DELETE FROM whatsapp_earlyreceipt WHERE account_id = %s AND wa_id = ANY(%s) RETU
 """
 
 
-def take_early(account_id: str, wa_ids: Iterable[str]) -> dict[str, list[MessageStatus]]:
-    """What came before these ids were known, in the order in which it came; it is kept no longer."""
-    with connection.cursor() as cursor:
-        cursor.execute(_EARLY, [account_id, list(wa_ids)])
-        receipts = sorted(cursor.fetchall())
-    proven: dict[str, list[MessageStatus]] = defaultdict(list)
-    for _, wa_id, status in receipts:
-        proven[wa_id].append(MessageStatus(status))
-    return proven
+def ask_for_early(ask: Ask, account_id: str | None, wa_ids: Sequence[str]) -> Answer:
+    """(id, WhatsApp's id, status) of what came before these were known; the ids tell the order in which it came. It is
+    kept no longer."""
+    return ask(_EARLY, [account_id, list(wa_ids)])

@@ -1,0 +1,63 @@
+"""Statements that go to the database together, for the few ways that every message takes.
+
+Each statement that waits for its answer costs a trip to the database and back, which for a small one is most of what
+it costs. Inside `together` nothing waits; when it ends, all answers are there (psycopg's pipeline mode).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from django.db import connection
+from django.db.models import Model
+
+M = TypeVar("M", bound=Model)
+
+_DATABASE: Final = "default"
+
+
+class Answer:
+    """The rows of one statement, to be read after the end of `together`."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        with self._cursor as cursor:
+            return list(cursor.fetchall())
+
+    def load(self, model: type[M]) -> list[M]:
+        """The rows as instances of `model`; all its columns must be there, others become attributes."""
+        with self._cursor as cursor:
+            found = cursor.fetchall()
+            names = [column.name for column in cursor.description]
+        return [_instance(model, dict(zip(names, row, strict=True))) for row in found]
+
+
+def _instance(model: type[M], values: dict[str, Any]) -> M:
+    names = [field.attname for field in model._meta.concrete_fields]
+    row = model.from_db(_DATABASE, names, [values.pop(name) for name in names])
+    for name, value in values.items():
+        setattr(row, name, value)
+    return row
+
+
+Ask = Callable[[str, Sequence[Any]], Answer]
+
+
+@contextmanager
+def together() -> Iterator[Ask]:
+    """Yields `ask(sql, parameters)`; what is asked is answered at the end of the block.
+
+    Of the ORM only what asks the database for nothing belongs inside (`bulk_create` of rows with ids of their own):
+    how many rows an UPDATE touched, for one, is not known yet there.
+    """
+
+    def ask(sql: str, parameters: Sequence[Any]) -> Answer:
+        cursor = connection.cursor()
+        cursor.execute(sql, parameters)
+        return Answer(cursor)
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield ask

@@ -31,6 +31,7 @@ _LASTING: Final = (
     port.MessageReceived,
     port.ReactionReceived,
     port.MessageUnreadable,
+    port.MessageLost,
     port.ReceiptReceived,
     port.SendFinished,
     port.ReactionFinished,

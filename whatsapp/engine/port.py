@@ -173,6 +173,26 @@ class MessageUnreadable:
     from_me: bool = False
 
 
+@dataclass(frozen=True)
+class MessageLost:
+    """WhatsApp was told that a message had arrived, and the host died before it was kept: its text is gone.
+
+    It came between `after` and `before` (seconds since the epoch); where and by whom as in `MessageReceived`.
+    """
+
+    wa_id: str
+    after: float
+    before: float
+    group: str
+    peer: Person
+    sender: Person
+    from_me: bool = False
+
+    @property
+    def at(self) -> float:
+        return self.after
+
+
 class ReceiptKind(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
@@ -259,6 +279,7 @@ EngineEvent: TypeAlias = (
     | MessageReceived
     | ReactionReceived
     | MessageUnreadable
+    | MessageLost
     | ReceiptReceived
     | SendFinished
     | ReactionFinished

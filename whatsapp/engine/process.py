@@ -88,7 +88,10 @@ class HostProcess:
     async def _completed(self, report: port.Report) -> list[port.Report]:
         if not self._evidence.is_needed(report):
             return [report]
-        return await asyncio.to_thread(self._evidence.complete, report)
+        completed = await asyncio.to_thread(self._evidence.complete, report)
+        if (place := await asyncio.to_thread(self._evidence.place, report)) is not None:
+            await self._write(wire.Look(report.session_id, place))
+        return completed
 
     async def command(self, session_id: str, command: port.Command) -> None:
         await self._write(wire.Order(session_id, command))

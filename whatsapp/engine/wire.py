@@ -41,15 +41,23 @@ class Acknowledge:
 
 
 @dataclass(frozen=True)
+class Look:
+    """How far the session's device store has come, which a host cannot read (`engine.ledger`)."""
+
+    session_id: str
+    place: int
+
+
+@dataclass(frozen=True)
 class End:
     """Leave in good order."""
 
 
-Frame = Birth | Order | Acknowledge | End | port.Report
+Frame = Birth | Order | Acknowledge | Look | End | port.Report
 
 _TYPES: Final[dict[str, type]] = {
     cls.__name__: cls
-    for cls in (Birth, Order, Acknowledge, End, *vars(port).values())
+    for cls in (Birth, Order, Acknowledge, Look, End, *vars(port).values())
     if isinstance(cls, type) and dataclasses.is_dataclass(cls)
 }
 

@@ -19,7 +19,7 @@ from whatsapp.models import Account, Session
 from whatsapp.services import inbound, linking, news, outbound, reacting, transitions
 
 #: What people say; a receipt is about what we have said.
-_SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.ReactionReceived)
+_SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.MessageLost, port.ReactionReceived)
 #: Seconds until the next attempt, by how many have failed in a row; each with jitter, the last one for ever.
 BACKOFF: Final = (1.0, 3.0, 8.0, 20.0, 45.0, 90.0, 180.0, 300.0)
 
@@ -190,6 +190,7 @@ def _face(placement: Placement) -> tuple[object, ...]:
 _TOGETHER: Final[dict[type, Callable[..., None]]] = {
     port.MessageReceived: inbound.record_messages,
     port.MessageUnreadable: inbound.record_messages,
+    port.MessageLost: inbound.record_messages,
     port.ReactionReceived: inbound.record_reactions,
     port.ReceiptReceived: inbound.record_receipts,
     port.SendFinished: outbound.record_finished,

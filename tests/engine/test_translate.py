@@ -194,7 +194,7 @@ def test_who_looked_at_a_status_is_not_reported() -> None:
 
 # -- connections -----------------------------------------------------------------------------------------------------
 CONNECTIONS: list[tuple[int, Any, port.EngineEvent]] = [
-    (t.KEEPALIVE_TIMEOUT, pb.KeepAliveTimeout(ErrorCount=1, LastSuccess=1), port.Alive(ok=False)),
+    (t.KEEPALIVE_TIMEOUT, pb.KeepAliveTimeout(ErrorCount=1, LastSuccess=1), port.Doubtful()),
     (t.KEEPALIVE_RESTORED, pb.KeepAliveRestored(), port.Alive()),
     (t.DISCONNECTED, pb.Disconnected(status=True), port.ConnectionLost()),
     (t.STREAM_REPLACED, pb.StreamReplaced(), port.Ended(port.Ending.STREAM_REPLACED)),

@@ -33,6 +33,10 @@ QUIET_SECONDS: Final = 0.5
 GLANCE_SECONDS: Final = 3.0
 GLANCES_A_HEARTBEAT: Final = 5
 EAGER_GLANCES: Final = 10
+#: whatsmeow's own keep-alive tells when it is unanswered (every 20 to 30 s, 10 s of patience). Should it ever stand
+#: still, we ask ourselves, seldom enough to be nothing to WhatsApp.
+QUIET_FOR_SECONDS: Final = 600.0
+PROBE_SECONDS: Final = 10.0
 #: A predecessor of the same session may need a moment to leave.
 LOCK_SECONDS: Final = 8.0
 #: That somebody types is no news after this: the thread that sends may have waited for an answer.
@@ -75,6 +79,7 @@ class Kept:
     def __init__(self, device: neonize.LinkedDevice) -> None:
         self.device = device
         self.ledger = Ledger(device.journal)
+        self.probing_since: float | None = None
         self._names: dict[int, Heard] = {}
         self._own = StoredDevice("")
         self._doubt_since = time.time()
@@ -98,6 +103,21 @@ class Kept:
         entries = self.device.journal.after(self.reported, limit=BATCH)
         self._names |= {entry.seq: each for entry in entries if (each := translate.heard(entry.code, entry.payload))}
         return [(entry, self._safe_meaning(entry)) for entry in entries]
+
+    def vouch(self) -> bool:
+        """Whether the connection can be said to live. What was not heard of for long is asked, and not waited for."""
+        now, device = time.monotonic(), self.device
+        if self.probing_since is None:
+            if device.is_doubtful or now - device.heard_at > QUIET_FOR_SECONDS:
+                self.probing_since = now
+                threading.Thread(target=self._probe, name=f"probe-{device.session_id}", daemon=True).start()
+        elif now - self.probing_since > PROBE_SECONDS:
+            device.doubt()
+        return not device.is_doubtful
+
+    def _probe(self) -> None:
+        self.device.probe()
+        self.probing_since = None
 
     def send(self, order: port.SendText) -> None:
         """Its line in the device store must not pass for a message that was lost."""
@@ -302,7 +322,8 @@ class Host:
             for session_id, kept in list(self._kept.items()):
                 if kept.device.is_connected:
                     kept.device.lapse()
-                    if kept.glances < EAGER_GLANCES or kept.glances % GLANCES_A_HEARTBEAT == 0:
+                    lives = kept.vouch()
+                    if lives and (kept.glances < EAGER_GLANCES or kept.glances % GLANCES_A_HEARTBEAT == 0):
                         self._tell(session_id, port.Alive())
                     kept.glances += 1
 

@@ -109,6 +109,9 @@ class LinkedDevice:
         self.ended = False
         self._presence = threading.Lock()
         self._present_until: float | None = None
+        #: When WhatsApp was last heard (monotonic), and whether something we asked since is unanswered.
+        self.heard_at = time.monotonic()
+        self.is_doubtful = False
         #: Called with each message that came again, and that the engine will not decrypt twice.
         self.ignored: Callable[[translate.Ignored], None] = lambda _: None
         self._journaled, self._tell = journaled, tell
@@ -134,6 +137,10 @@ class LinkedDevice:
 
     # -- called on the engine's threads: one append, nothing else ---------------------------------------------
     def _received(self, _uuid: int, pointer: int, size: int, code: int) -> None:
+        if code in translate.PROOFS:
+            self._hears()
+        if code == translate.KEEPALIVE_TIMEOUT:
+            self.is_doubtful = True
         if code in translate.PASSING:
             self._pass_on(code, ctypes.string_at(pointer, size))
         elif code in translate.SUBSCRIBED:
@@ -150,6 +157,12 @@ class LinkedDevice:
         with contextlib.suppress(Exception):
             if event := translate.translate(code, payload):
                 self._tell(event)
+
+    def _hears(self) -> None:
+        self.heard_at = time.monotonic()
+        if self.is_doubtful:
+            self.is_doubtful = False
+            self._tell(port.Alive())
 
     def _logged(self, pointer: int, size: int) -> None:
         """The engine's own log line, by which alone it tells what it does not pass on."""
@@ -196,6 +209,21 @@ class LinkedDevice:
     @property
     def is_connected(self) -> bool:
         return bool(not self.ended and self._client.is_connected)
+
+    def doubt(self) -> None:
+        """A probe is unanswered."""
+        if not self.is_doubtful:
+            self.is_doubtful = True
+            self._tell(port.Doubtful())
+
+    def probe(self) -> None:
+        """Ask WhatsApp for something small. Blocks until it answers, up to 75 s; a refusal is an answer too."""
+        try:
+            self._client.get_blocklist()
+        except NeonizeError as error:
+            if "returned status" not in str(error):
+                return
+        self._hears()
 
     def request_code(self, phone: str) -> None:
         try:

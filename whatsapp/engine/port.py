@@ -99,8 +99,13 @@ class ConnectionLost:
 
 
 @dataclass(frozen=True)
+class Doubtful:
+    """The connection seems to be there, and what was asked of it went unanswered. `Alive`, or an end, comes next."""
+
+
+@dataclass(frozen=True)
 class Alive:
-    """Evidence of life, or (`ok` false) that the keep-alive went unanswered."""
+    """Evidence of life: it is connected, and nothing was left unanswered; or (`ok` false) that it could not log out."""
 
     ok: bool = True
 
@@ -274,6 +279,7 @@ EngineEvent: TypeAlias = (
     | Connected
     | ProfileSeen
     | ConnectionLost
+    | Doubtful
     | Alive
     | Ended
     | MessageReceived

@@ -71,9 +71,12 @@ SUBSCRIBED: Final = (
     CHAT_PRESENCE,
 )
 #: True for a moment alone: told at once, and in no journal.
-PASSING: Final = frozenset({CHAT_PRESENCE})
+PASSING: Final = frozenset({CHAT_PRESENCE, KEEPALIVE_TIMEOUT, KEEPALIVE_RESTORED})
 #: Those that say what was said or sent, and stay true after a restart; the rest is about a connection that is gone.
 LASTING: Final = frozenset({MESSAGE, RECEIPT, UNDECRYPTABLE})
+
+#: Those that came over the wire a moment ago, and prove that there is one.
+PROOFS: Final = frozenset({CONNECTED, KEEPALIVE_RESTORED, MESSAGE, RECEIPT, UNDECRYPTABLE, CHAT_PRESENCE})
 
 # ConnectFailureReason, by number (whatsmeow types/events).
 _MAIN_DEVICE_GONE, _CLIENT_OUTDATED = 4, 6
@@ -342,7 +345,7 @@ def jid_text(jid: Any, *, device: bool = True) -> str:
 
 _HANDLERS: Final[dict[int, Callable[[Any], port.EngineEvent | None]]] = {
     PAIR_STATUS: _paired,
-    KEEPALIVE_TIMEOUT: lambda _: port.Alive(ok=False),
+    KEEPALIVE_TIMEOUT: lambda _: port.Doubtful(),
     KEEPALIVE_RESTORED: lambda _: port.Alive(),
     LOGGED_OUT: _logged_out,
     STREAM_REPLACED: lambda _: port.Ended(port.Ending.STREAM_REPLACED),

@@ -27,6 +27,7 @@ _STATES: Final[dict[State, tuple[str, str]]] = {
     State.CONNECTING: ("busy", sentence("Connecting")),
     State.PAIRING: ("wait", sentence("Waiting for the phone")),
     State.CONNECTED: ("good", sentence("Connected")),
+    State.DEGRADED: ("wait", sentence("Not answering")),
     State.UNPAIRED: ("idle", sentence("Not linked")),
     State.REFUSED: ("bad", sentence("Refused by WhatsApp")),
 }
@@ -61,6 +62,7 @@ _HAPPENINGS: Final[dict[str, str]] = {
     Happening.CHALLENGE_ISSUED: sentence("Codes are on show"),
     Happening.PAIRED: sentence("The phone has agreed"),
     Happening.CONNECTED: sentence("Connected"),
+    Happening.DOUBTED: sentence("Does not answer"),
     Happening.CONNECTION_LOST: sentence("Connection lost"),
     Happening.PAIRING_ENDED: sentence("Linking ended"),
     Happening.LOGGED_OUT: sentence("Unlinked"),

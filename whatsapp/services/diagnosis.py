@@ -72,7 +72,7 @@ def _waits(session: Session) -> Advice | None:
     placement = session.placement
     if placement.wanted == Wanted.STOPPED and placement.state == State.STOPPED:
         return Advice("warning", "The session is paused", "Start it")
-    if placement.shown_state in (State.CONNECTING, State.PAIRING):
+    if placement.shown_state in (State.CONNECTING, State.PAIRING, State.DEGRADED):
         return Advice("warning", problem_of(session), "Wait; it is tried again by itself")
     return None
 

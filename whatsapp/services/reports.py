@@ -12,7 +12,7 @@ from fleet import leases
 from fleet.leases import Lease
 from fleet.models import Placement
 from fleet.reasons import Reason
-from fleet.states import Happening, State, Wanted
+from fleet.states import LINKED_UP, Happening, State, Wanted
 from tenants.models import Company
 from whatsapp.engine import port
 from whatsapp.models import Account, Session
@@ -128,6 +128,10 @@ class _Batch:
                 linking.record_connected(self._company, self._session, self._placement, event)
             case port.ProfileSeen(push_name=name):
                 linking.record_profile(self._company, self._session, name)
+            case port.Doubtful():
+                self.move(Happening.DOUBTED, Reason.NOT_ANSWERING)
+            case port.Alive(ok=True) if self._placement.state == State.DEGRADED:
+                self.move(Happening.CONNECTED, Reason.NONE)
             case port.ConnectionLost():
                 self._connection_lost(event)
             case port.Ended():
@@ -204,7 +208,7 @@ def record_start(*, company: Company, lease: Lease) -> State:
     """The owner begins to bring the session up. What a former owner last said of it is no longer so."""
     placement = leases.hold(lease)
     batch = _Batch(company, placement)
-    if placement.state in (State.CONNECTED, State.PAIRING):
+    if placement.state in (*LINKED_UP, State.PAIRING):
         batch.lose(Reason.WORKER_SILENT, "taken over from a worker that is gone", None)
     else:
         batch.move(Happening.STARTED, Reason.STARTING)

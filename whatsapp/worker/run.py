@@ -49,6 +49,12 @@ GRACE_SECONDS: Final = 12.0
 START_SECONDS: Final = 30.0
 #: After the phone agreed, the link must be up by then (neonize may lose the news of it and say nothing).
 FINISH_SECONDS: Final = 30.0
+#: A connection that does not answer is given so long to do it after all, and is then made anew.
+DOUBT_SECONDS: Final = 30.0
+#: A host tells a sign of life every fifteen seconds; after so long without any it is doubted, but not before we have
+#: looked a few times ourselves: we may be the one that was asleep.
+SILENT_SECONDS: Final = 60.0
+SILENT_LOOKS: Final = 5
 #: After a code's expiry the next one, or the end of linking, must have come.
 CODE_SLACK_SECONDS: Final = 15.0
 #: Messages handed to one session's engine and not yet answered.
@@ -146,6 +152,7 @@ class Worker:
         """Beat, claim, and take one step for every session owned."""
         self._next_tick = asyncio.get_running_loop().time() + TICK_SECONDS
         self._woken.clear()
+        await self._doubt_the_silent()
         marks = self._marks()
         placements = await arun_in_public(leases.renew, self._worker)
         await self._keep_only(placements)
@@ -156,6 +163,15 @@ class Worker:
         await self._look_at([*placements, *claimed], marks)
         await self._note_evidence()
         await self._warm_up()
+
+    async def _doubt_the_silent(self) -> None:
+        """A host that hangs says nothing at all, not even that."""
+        for owned in list(self._owned.values()):
+            owned.silent_looks += 1
+            is_silent = owned.silent_looks > SILENT_LOOKS and owned.silent_seconds > SILENT_SECONDS
+            if is_silent and owned.is_connected and not owned.is_doubtful:
+                self._notice(owned, [port.Doubtful()])
+                await self._write(owned, reports.record, events=[port.Doubtful()])
 
     async def attend(self, session_ids: Iterable[str]) -> None:
         """Look at these now: somebody wants something of them. Others' and nobody's are claimed if they are free."""
@@ -319,12 +335,14 @@ class Worker:
 
     async def _take(self, run: HostRun, owned: Owned, told: list[port.Report]) -> None:
         """Store what was reported; only then may the host forget it."""
-        events = [report.event for report in told]
+        # An entry that means nothing is no sign of life: it may be from before this connection.
+        events = [report.event for report in told if not (report.seq and isinstance(report.event, port.Alive))]
+        heals = owned.is_doubtful
         self._notice(owned, events)
         if seen := [event for event in events if isinstance(event, port.TypingSeen)]:
             self._spawn(self._tell_typing(owned, seen))
         events = [event for event in events if not isinstance(event, port.TypingSeen)]
-        if any(not isinstance(event, port.Alive) for event in events):
+        if any(heals or not isinstance(event, port.Alive) for event in events):
             stored = await self._write(owned, reports.record, events=events)
             if stored is None:
                 return
@@ -345,13 +363,21 @@ class Worker:
 
     def _notice(self, owned: Owned, events: Iterable[port.EngineEvent]) -> None:
         """What the worker's own picture needs: who is connected, and what to wait for."""
+        owned.hears()
         for event in events:
             match event:
                 case port.Connected():
                     owned.is_connected = owned.has_more = True
+                    owned.is_doubtful = False
                     owned.wait_at_most(None)
                 case port.ConnectionLost() | port.Ended():
-                    owned.is_connected = False
+                    owned.is_connected = owned.is_doubtful = False
+                    owned.wait_at_most(None)
+                case port.Doubtful() if owned.is_connected and not owned.is_doubtful:
+                    owned.is_doubtful = True
+                    owned.wait_at_most(DOUBT_SECONDS)
+                case port.Alive(ok=True) if owned.is_doubtful:
+                    owned.is_doubtful, owned.has_more = False, True
                     owned.wait_at_most(None)
                 case port.ChallengeIssued(kind="qr", seconds=seconds):
                     owned.wait_at_most(seconds + CODE_SLACK_SECONDS)
@@ -455,6 +481,9 @@ class Worker:
             return
         work = owned.placement.work
         has_news = owned.seen_work != work
+        if owned.is_doubtful:
+            # Whatever is handed to it now would wait for an answer, and might end as unconfirmed.
+            return
         if owned.is_connected and len(owned.in_flight) < IN_FLIGHT // 2 and (has_news or owned.has_more):
             await self._send(run, owned)
         elif not owned.is_connected and not owned.placement.is_linked and has_news:

@@ -74,7 +74,7 @@ def nobody_has_heard_of_the_workers() -> None:
 def test_the_job_of_a_killed_process_is_done_by_the_next_one(
     held: psycopg.Connection[object], started: list[JobsProcess]
 ) -> None:
-    job_id = forget_old_workers.defer(timestamp=0)
+    job_id = forget_old_workers.configure().defer(timestamp=0)
     started.append(JobsProcess())
     eventually(lambda: status(job_id)[0] == "doing", what="the job runs")
 
@@ -83,7 +83,7 @@ def test_the_job_of_a_killed_process_is_done_by_the_next_one(
     nobody_has_heard_of_the_workers()
     started.append(JobsProcess())
     with suppress(AlreadyEnqueued):
-        return_stalled_jobs.defer(timestamp=0)
+        return_stalled_jobs.configure().defer(timestamp=0)
 
     eventually(lambda: status(job_id)[0] == "succeeded", what="the job was done")
     assert status(job_id)[1] == 2
@@ -98,9 +98,9 @@ def stall(job_id: int) -> int:
 def test_a_stalled_job_that_is_queued_anew_already_is_given_up_and_holds_up_no_other(
     started: list[JobsProcess],
 ) -> None:
-    stalled = stall(expire_queued.defer(timestamp=0))
-    anew = expire_queued.defer(timestamp=1)
-    other = stall(forget_old_workers.defer(timestamp=0))
+    stalled = stall(expire_queued.configure().defer(timestamp=0))
+    anew = expire_queued.configure().defer(timestamp=1)
+    other = stall(forget_old_workers.configure().defer(timestamp=0))
 
     # Nothing is done yet: the sweep finds both side by side.
     asyncio.run(sweep())

@@ -9,6 +9,7 @@ from django.db import DataError, OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
+from fleet import leases
 from fleet.models import Network, Placement, Worker
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
@@ -232,6 +233,28 @@ def test_a_database_that_is_away_for_a_moment_costs_nothing(dock: Dock, monkeypa
 
     assert dock.run(lambda: sorted(Message.objects.values_list("body", flat=True))) == ["One", "Two"]
     assert dock.history(session_id) == history
+
+
+def is_away(*_: object, **__: object) -> None:
+    raise OperationalError("away")
+
+
+def test_a_worker_is_stopped_while_the_database_is_away_and_nothing_is_lost(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "LAST_WORDS_SECONDS", QUICK)
+    worker = dock.work()
+    session_id = dock.connected()
+    with monkeypatch.context() as away:
+        for module, name in ((reports, "record"), (reports, "record_loss"), (leases, "renew"), (leases, "retire")):
+            away.setattr(module, name, is_away)
+        dock.engine.contact_writes(session_id, BOB, "Not stored yet")
+
+        worker.stop()
+
+    assert dock.engine.host_of(session_id) is None
+    dock.work()
+    assert dock.received("Not stored yet").body
 
 
 def test_what_cannot_be_stored_stops_its_own_session_alone(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.identity import Identity
 from whatsapp.worker.owned import Owned
-from whatsapp.worker.storing import DATABASE_AWAY, in_company
+from whatsapp.worker.storing import DATABASE_AWAY, Storing
 
 log = logging.getLogger("whatsapp.worker")
 
@@ -87,6 +87,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._starting = asyncio.Semaphore(STARTING_HOSTS)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._launches: set[asyncio.Task[None]] = set()
+        self._storing = Storing()
         self._row: models.Worker | None = None
         self._next_tick = 0.0
         self._is_closing = False
@@ -108,6 +110,7 @@ class Worker:
         await self.open()
         listener = asyncio.create_task(wakeups.listen(self._wake, self._woken, self._hear))
         stopper = asyncio.create_task(stop.wait())
+        stopper.add_done_callback(lambda _: self._storing.hasten())
         try:
             while not stop.is_set():
                 await self._round()
@@ -262,11 +265,15 @@ class Worker:
             size = self._limits.sessions_per_host
             shared = [linked[i : i + size] for i in range(0, len(linked), size)]
             for number, together in enumerate([*alone, *shared]):
-                self._spawn(self._start_host(together, network, number * self._limits.hold_back))
+                launch = self._spawn(self._start_host(together, network, number * self._limits.hold_back))
+                self._launches.add(launch)
+                launch.add_done_callback(self._launches.discard)
 
     async def _start_host(self, group: list[Owned], network: str, delay: float) -> None:
         await asyncio.sleep(delay * random.random())  # noqa: S311  # jitter, not a secret
         async with self._starting:
+            if self._is_closing:
+                return
             try:
                 births = [birth for owned in group if (birth := await self._prepare(owned))]
                 if births:
@@ -326,6 +333,8 @@ class Worker:
         """What cannot be stored stops its own session and none of its neighbours; it is tried again with a new host."""
         try:
             await self._take(run, owned, told)
+        except DATABASE_AWAY as error:
+            log.warning("session %s: the journal keeps what came last (%s)", owned.session_id, type(error).__name__)
         except Exception as error:
             log.exception("session %s: what its host reported cannot be stored", owned.session_id)
             await self._abandon(owned)
@@ -522,7 +531,7 @@ class Worker:
         self._look_again(owned)
 
     async def _ask_for_code(self, run: HostRun, owned: Owned) -> None:
-        request = await in_company(owned.company, owning.wanted_code, session_id=owned.session_id)
+        request = await self._storing.in_company(owned.company, owning.wanted_code, session_id=owned.session_id)
         if request and request.at != owned.code_asked_at:
             owned.code_asked_at = request.at
             await run.host.command(owned.session_id, port.RequestCode(request.phone))
@@ -546,7 +555,8 @@ class Worker:
         """Call a service that writes for the session; None when it turned out to be another worker's."""
         owned.writes += 1
         try:
-            return await in_company(owned.company, function, company=owned.company, lease=owned.lease, **kwargs)
+            arguments = {"company": owned.company, "lease": owned.lease, **kwargs}
+            return await self._storing.in_company(owned.company, function, **arguments)
         except LeaseLost:
             await self._drop(owned)
             return None
@@ -565,13 +575,29 @@ class Worker:
             log.error("a task of the worker failed", exc_info=error)
 
     async def close(self) -> None:
-        """Hand over: every host leaves in good order, what it reported is stored, the sessions become free."""
+        """Hand over: every host leaves in good order, what it reported is stored, the sessions become free.
+
+        Ends in bounded time whatever does not answer. What is not stored then is in the journals, and sessions that
+        were not given back are free when the lease has ended.
+        """
         self._is_closing = True
+        self._storing.hasten()
+        if self._launches:
+            # A host that is just being born is to be told to leave, too.
+            await asyncio.wait(self._launches, timeout=GRACE_SECONDS)
         for run in self._runs:
             run.is_leaving = True
         await asyncio.gather(*(run.host.end(grace=GRACE_SECONDS) for run in list(self._runs)))
-        await asyncio.gather(*(run.task for run in list(self._runs) if run.task), return_exceptions=True)
+        if watching := [run.task for run in list(self._runs) if run.task]:
+            await asyncio.wait(watching, timeout=GRACE_SECONDS)
         await self._engine.close()
+        try:
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self._give_back()
+        except (TimeoutError, *DATABASE_AWAY) as error:
+            log.warning("the sessions could not be given back (%s); their lease ends soon", type(error).__name__)
+
+    async def _give_back(self) -> None:
         for owned in list(self._owned.values()):
             if owned.placement.wanted != Wanted.STOPPED:
                 await self._write(owned, reports.record_loss, reason=Reason.WORKER_STOPPED, wait=False)

@@ -45,6 +45,8 @@ R = TypeVar("R")
 TICK_SECONDS: Final = leases.LEASE.total_seconds() / 4
 #: A host has this long to leave in good order.
 GRACE_SECONDS: Final = 12.0
+#: What they told last, and that their sessions are free, may take so long each to be stored.
+FAREWELL_SECONDS: Final = 10.0
 #: A linked session that neither connects nor fails in this time is looked at as stuck.
 START_SECONDS: Final = 30.0
 #: After the phone agreed, the link must be up by then (neonize may lose the news of it and say nothing).
@@ -589,10 +591,10 @@ class Worker:
             run.is_leaving = True
         await asyncio.gather(*(run.host.end(grace=GRACE_SECONDS) for run in list(self._runs)))
         if watching := [run.task for run in list(self._runs) if run.task]:
-            await asyncio.wait(watching, timeout=GRACE_SECONDS)
+            await asyncio.wait(watching, timeout=FAREWELL_SECONDS)
         await self._engine.close()
         try:
-            async with asyncio.timeout(GRACE_SECONDS):
+            async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._give_back()
         except (TimeoutError, *DATABASE_AWAY) as error:
             log.warning("the sessions could not be given back (%s); their lease ends soon", type(error).__name__)

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from fleet.reasons import Reason
-from fleet.states import LIVE, State, Wanted
+from fleet.states import LINKED_UP, LIVE, State, Wanted
 from tenants.models import Company
 from wharf.ids import ID_LENGTH, new_id
 
@@ -85,7 +85,7 @@ class Placement(models.Model):
             # What a worker may claim: whatever somebody wants something of, or that still has to be settled.
             models.Index(
                 fields=("session_id",),
-                condition=~Q(wanted="stopped") | Q(state__in=("connecting", "pairing", "connected")),
+                condition=~Q(wanted="stopped") | Q(state__in=("connecting", "pairing", "connected", "degraded")),
                 name="placement_claimable",
             ),
         ]
@@ -105,11 +105,11 @@ class Placement(models.Model):
     @property
     def shown_state(self) -> State:
         """What people are told: never `connected` on the word of a worker that went silent."""
-        return State.CONNECTING if self.is_silent and self.state == State.CONNECTED else State(self.state)
+        return State.CONNECTING if self.is_silent and self.state in LINKED_UP else State(self.state)
 
     @property
     def shown_reason(self) -> Reason:
-        silent = self.is_silent and self.state == State.CONNECTED
+        silent = self.is_silent and self.state in LINKED_UP
         return Reason.WORKER_SILENT if silent else Reason(self.reason)
 
 

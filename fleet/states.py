@@ -16,6 +16,7 @@ class State(StrEnum):
     CONNECTING = "connecting"
     PAIRING = "pairing"
     CONNECTED = "connected"
+    DEGRADED = "degraded"
     UNPAIRED = "unpaired"
     REFUSED = "refused"
 
@@ -35,6 +36,7 @@ class Happening(StrEnum):
     CHALLENGE_ISSUED = "challenge_issued"
     PAIRED = "paired"
     CONNECTED = "connected"
+    DOUBTED = "doubted"
     CONNECTION_LOST = "connection_lost"
     PAIRING_ENDED = "pairing_ended"
     LOGGED_OUT = "logged_out"
@@ -69,6 +71,14 @@ TRANSITIONS: Final[Mapping[tuple[State, Happening], State]] = {
     (S.CONNECTED, H.LOGGED_OUT): S.UNPAIRED,
     (S.CONNECTED, H.REFUSED): S.REFUSED,
     (S.CONNECTED, H.PAUSED): S.STOPPED,
+    # It seems to be there, and does not answer: proven within a moment, or made anew.
+    (S.CONNECTED, H.DOUBTED): S.DEGRADED,
+    (S.DEGRADED, H.CONNECTED): S.CONNECTED,
+    (S.DEGRADED, H.CONNECTION_LOST): S.CONNECTING,
+    (S.DEGRADED, H.PAIRING_ENDED): S.UNPAIRED,
+    (S.DEGRADED, H.LOGGED_OUT): S.UNPAIRED,
+    (S.DEGRADED, H.REFUSED): S.REFUSED,
+    (S.DEGRADED, H.PAUSED): S.STOPPED,
     (S.STOPPED, H.LOGGED_OUT): S.UNPAIRED,
     (S.REFUSED, H.LOGGED_OUT): S.UNPAIRED,
     (S.REFUSED, H.PAUSED): S.STOPPED,
@@ -79,7 +89,9 @@ TRANSITIONS: Final[Mapping[tuple[State, Happening], State]] = {
 }
 
 #: States that hold, or try to hold, a connection.
-LIVE: Final = frozenset({S.CONNECTING, S.PAIRING, S.CONNECTED})
+LIVE: Final = frozenset({S.CONNECTING, S.PAIRING, S.CONNECTED, S.DEGRADED})
+#: States that say that there is a connection; whoever says so must be heard of.
+LINKED_UP: Final = frozenset({S.CONNECTED, S.DEGRADED})
 #: States that only a person gets a session out of: nothing retries by itself.
 NEEDS_A_PERSON: Final = frozenset({S.UNPAIRED, S.REFUSED})
 

@@ -198,6 +198,10 @@ class SandboxThread:
         """Cut its connections without a word."""
         self.call(self.sandbox.switchboard.drop, phone)
 
+    def hang(self, phone: Phone) -> None:
+        """Its connections stay open and go silent, both ways."""
+        self.call(self.sandbox.switchboard.hang, phone)
+
     def stream_error(self, phone: Phone, node: Node) -> None:
         self.call(self.sandbox.switchboard.stream_error, phone, node)
 

@@ -86,6 +86,7 @@ class SessionAdmin(_ReadOnly):
         label={
             State.CONNECTED: "success",
             State.CONNECTING: "warning",
+            State.DEGRADED: "warning",
             State.PAIRING: "info",
             State.UNPAIRED: "danger",
             State.REFUSED: "danger",

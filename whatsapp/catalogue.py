@@ -61,6 +61,22 @@ KINDS: Final = {
             },
         ),
         Kind(
+            "message.lost",
+            Audience.CHATS,
+            "A message came and could not be kept, because a process was killed: ask its sender to send it again. "
+            "`message.new` tells of its row too, which is `unreadable`; should WhatsApp send it again it is filled in.",
+            {
+                "id": "the message",
+                "chatId": "its chat",
+                "sessionId": "its session",
+                "messageId": "WhatsApp's id",
+                "fromMe": "whether it was written on our own phone",
+                "sender": "the contact who wrote it: `id`, `phone`, `lid`, `name`; null for ours",
+                "after": "it came after this moment",
+                "before": "and before this one",
+            },
+        ),
+        Kind(
             "message.reaction",
             Audience.CHATS,
             "Somebody put a reaction on a message, changed it or took it back.",

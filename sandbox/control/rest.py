@@ -13,7 +13,7 @@ from sandbox.protocol.node import Node
 from sandbox.world.faults import Faults
 from sandbox.world.phone import Phone
 
-ACTIONS = ("drop", "streamError")
+ACTIONS = ("drop", "hang", "streamError")
 
 
 async def health(_: Request) -> Response:
@@ -46,10 +46,13 @@ async def turn_faults(request: Request) -> Response:
     """Part of the switches, and things to do at once; answers with all switches."""
     sandbox, body = sandbox_of(request), await inputs.body_of(request, *switches.READERS, *ACTIONS)
     dropped = _known(sandbox, body["drop"], "drop") if "drop" in body else None
+    hung = _known(sandbox, body["hang"], "hang") if "hang" in body else None
     broken = _stream_error(sandbox, body["streamError"]) if "streamError" in body else None
     switches.turn(sandbox.world.faults, {key: body[key] for key in body if key not in ACTIONS})
     if dropped is not None:
         sandbox.switchboard.drop(dropped)
+    if hung is not None:
+        sandbox.switchboard.hang(hung)
     if broken is not None:
         sandbox.switchboard.stream_error(*broken)
     return kept(request, switches.shown(sandbox.world.faults))

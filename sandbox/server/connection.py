@@ -35,6 +35,7 @@ class Connection:
         self._account: Phone | None = None
         self._companion: Companion | None = None
         self.is_active = False
+        self.is_half_open = False
 
     # -- who is there -----------------------------------------------------------------------------------------
 
@@ -89,6 +90,8 @@ class Connection:
                 self._take(decode(self._open(frame)), handle)
 
     def _take(self, stanza: Node, handle: Callable[[Connection, Node], None]) -> None:
+        if self.is_half_open:
+            return
         self.watch.stanza("in", self, stanza)
         try:
             handle(self, stanza)
@@ -107,7 +110,7 @@ class Connection:
         self.world.after_commit(partial(self._write, node))
 
     def _write(self, node: Node) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self.is_half_open:
             self.watch.stanza("out", self, node)
             data = self._transport.seal(encode(node))
             self._socket.send(len(data).to_bytes(LENGTH, "big") + data)
@@ -121,7 +124,12 @@ class Connection:
         self.world.after_commit(partial(self._hang_up, delay))
 
     def _hang_up(self, delay: float) -> None:
-        self._later(delay, self._socket.close)
+        if not self.is_half_open:
+            self._later(delay, self._socket.close)
+
+    def hang(self) -> None:
+        """As when a machine on the way has gone: it stays open, and nothing comes through any more, either way."""
+        self.is_half_open = True
 
     def abort(self) -> None:
         self._socket.abort()

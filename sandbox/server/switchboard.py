@@ -81,6 +81,12 @@ class Switchboard:
             if companion.line is not None:
                 companion.line.abort()
 
+    def hang(self, phone: Phone) -> None:
+        """Every connection of the account stays open and goes silent; new ones work."""
+        for companion in phone.companions.values():
+            if isinstance(companion.line, Connection):
+                companion.line.hang()
+
     def stream_error(self, phone: Phone, node: Node) -> None:
         for companion in phone.companions.values():
             if companion.line is not None:

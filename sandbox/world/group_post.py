@@ -13,6 +13,7 @@ from sandbox.world import queues
 from sandbox.world.ciphers import encrypt_for, parse
 from sandbox.world.conversation import record_received, record_written
 from sandbox.world.group import Group
+from sandbox.world.message import with_secret
 from sandbox.world.phone import Phone
 from sandbox.world.post import new_message_id
 from sandbox.world.queues import now
@@ -25,6 +26,7 @@ def send_to_group(
 ) -> str:
     """What happens when a member writes on the phone itself; the writer's own companions see it too."""
     message_id = message_id or new_message_id()
+    proto = with_secret(proto)
     record_written(world, sender, group.jid, proto, message_id)
     attrs = group_attrs(sender, group, message_id, stanza_type)
     # Shares first: after the body is encrypted the chain stands behind it, and a new reader could not open it.

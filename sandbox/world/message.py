@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,13 @@ class Message:
             return False
         self.status = status
         return True
+
+
+def with_secret(proto: Any) -> Any:
+    """As a phone writes it: with 32 random bytes that later votes, reports and the like refer to."""
+    if not proto.messageContextInfo.messageSecret:
+        proto.messageContextInfo.messageSecret = os.urandom(32)
+    return proto
 
 
 def text_of(proto: Any) -> str:

@@ -11,6 +11,7 @@ from sandbox.world import queues
 from sandbox.world.ciphers import encrypt_for
 from sandbox.world.companion import Companion
 from sandbox.world.conversation import record_received, record_written
+from sandbox.world.message import with_secret
 from sandbox.world.phone import Phone
 from sandbox.world.queues import now
 from sandbox.world.receipts import receipt
@@ -33,6 +34,7 @@ def send(
 ) -> str:
     """What happens when `sender` writes on the phone itself; `with_lid=False` addresses by number, as of old."""
     message_id = message_id or new_message_id()
+    proto = with_secret(proto)
     record_written(world, sender, recipient.number, proto, message_id)
     if recipient is not sender:
         attrs = attrs_of(sender, message_id, stanza_type, with_lid)

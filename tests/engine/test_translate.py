@@ -25,8 +25,9 @@ from tests.engine.events import (
     unreadable,
 )
 from tests.engine.properties import STEADY
-from whatsapp.engine import bounds, port
+from whatsapp.engine import bounds, device_store, port
 from whatsapp.engine import translate as t
+from whatsapp.engine.ledger import Heard
 
 SHOP = "4915550000001"
 PERSON = port.Person(BOB, BOB_LID, "Bob")
@@ -193,7 +194,7 @@ def test_who_looked_at_a_status_is_not_reported() -> None:
 
 # -- connections -----------------------------------------------------------------------------------------------------
 CONNECTIONS: list[tuple[int, Any, port.EngineEvent]] = [
-    (t.KEEPALIVE_TIMEOUT, pb.KeepAliveTimeout(ErrorCount=1, LastSuccess=1), port.Alive(ok=False)),
+    (t.KEEPALIVE_TIMEOUT, pb.KeepAliveTimeout(ErrorCount=1, LastSuccess=1), port.Doubtful()),
     (t.KEEPALIVE_RESTORED, pb.KeepAliveRestored(), port.Alive()),
     (t.DISCONNECTED, pb.Disconnected(status=True), port.ConnectionLost()),
     (t.STREAM_REPLACED, pb.StreamReplaced(), port.Ended(port.Ending.STREAM_REPLACED)),
@@ -320,3 +321,38 @@ def test_long_ids_stay_different_and_the_same_in_messages_and_receipts() -> None
 
 def test_a_receipt_for_a_million_messages_is_cut() -> None:
     assert len(receipt_of(receipt(*["A"] * 5000)).wa_ids) == bounds.MAX_RECEIPTS
+
+
+OLD = "failed to decrypt normal message: received message with old counter (index: 67, count: 60)"
+
+
+def test_what_came_again_is_named_as_the_store_names_it() -> None:
+    alone = t.ignored(f"Ignoring message 3AB6 from 99:3@lid: {OLD}")
+    in_group = t.ignored(f"Ignoring message 3AB6 from 99@lid in 120363-1@g.us: {OLD}")
+
+    assert alone == t.Ignored("3AB6", "99@lid", "99@lid")
+    assert in_group == t.Ignored("3AB6", "120363-1@g.us", "99@lid")
+    assert alone.name == device_store.message_name("99@lid", "99@lid", "3AB6")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Ignoring message 3AB6 from 99@lid: event was already processed",
+        f"Ignoring message A from 11@lid: old counter from 99@lid: {OLD}",
+        f"Ignoring message A from 11@lid in 12@g.us: old counter from 99@lid: {OLD}",
+        "Websocket disconnected",
+    ],
+)
+def test_other_lines_and_ids_that_pose_as_lines_are_left_alone(line: str) -> None:
+    assert t.ignored(line) is None
+
+
+def test_a_message_is_heard_of_by_the_name_that_the_store_gives_it() -> None:
+    text = e2e.Message(conversation="hi")
+
+    known = t.heard(t.MESSAGE, message(text, source(Chat=jid("120363", t.GROUP), Sender=jid(BOB_LID, t.LID, device=4))))
+
+    assert known == Heard(device_store.message_name("120363@g.us", f"{BOB_LID}@lid", "3EB0AB"), AT)
+    assert t.heard(t.MESSAGE, b"\xff no message") is None
+    assert t.heard(t.RECEIPT, b"") is None

@@ -47,6 +47,7 @@ KINDS: dict[type, st.SearchStrategy[Any]] = {
     port.ChallengeIssued: of(port.ChallengeIssued, kind=st.sampled_from(["qr", "code"])),
     port.MessageReceived: of(port.MessageReceived, **PEOPLE),
     port.MessageUnreadable: of(port.MessageUnreadable, **PEOPLE),
+    port.MessageLost: of(port.MessageLost, **PEOPLE),
     port.ReceiptReceived: of(port.ReceiptReceived, wa_ids=IDS, peer=PERSONS),
     port.SendFinished: of(port.SendFinished, peer=PERSONS),
     port.ReactionReceived: of(port.ReactionReceived, **PEOPLE),
@@ -59,6 +60,7 @@ FRAMES = st.one_of(
     of(wire.Birth, sessions=BIRTHS),
     of(wire.Order, command=COMMANDS),
     of(wire.Acknowledge),
+    of(wire.Look),
     of(wire.End),
     of(port.Report, event=EVENTS),
 )

@@ -679,6 +679,7 @@ def test_a_failure_is_shown_with_its_reason(desk: Desk, acme_admin: Person, code
         ({"kind": "image"}, "Photo"),
         ({"kind": "hologram"}, "of a kind that is not shown here"),
         ({"status": MessageStatus.UNREADABLE}, "could not be read yet"),
+        ({"status": MessageStatus.UNREADABLE, "error_code": "message_lost"}, "could not be received. Ask to send it"),
     ],
 )
 def test_a_message_without_text_says_what_it_is(

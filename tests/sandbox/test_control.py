@@ -214,6 +214,7 @@ def test_a_wrong_switch_turns_none(control: httpx.Client) -> None:
         {"closeDelay": -1},
         {"autoDeliver": {"5511900000001": "no"}},
         {"drop": 5},
+        {"hang": "x"},
         {"streamError": {"number": "5511900000001"}},
     ],
 )
@@ -231,6 +232,22 @@ def test_a_connection_is_dropped_or_ended_with_an_error_on_order(control: httpx.
 
     assert shop.program.wait("StreamError", client=shop.client)["data"]["Code"] == "555"
     refused(control.post("/faults", json={"drop": "5511000000000"}), 404, "unknown_phone")
+
+
+def test_a_connection_that_hangs_stays_open_and_what_it_did_not_take_comes_with_the_next(
+    control: httpx.Client, shop: Shop, someone: Someone
+) -> None:
+    before = shop.program.now
+    assert control.post("/faults", json={"hang": shop.phone.number}).is_success
+
+    shop.wa.send_text(someone("Bob"), shop.phone, "Anybody there?")
+    devices = control.get(f"/phones/{shop.phone.number}").json()["linkedDevices"]
+    shop.wa.drop(shop.phone)
+
+    assert devices[0]["online"]
+    shop.program.connected(since=before, client=shop.client)
+    shop.program.hears("Anybody there?", before, shop.client)
+    refused(control.post("/faults", json={"hang": "5511000000000"}), 404, "unknown_phone")
 
 
 # -- the rest -------------------------------------------------------------------------------------------------

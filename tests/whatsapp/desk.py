@@ -12,6 +12,7 @@ from tenants.models import Company
 from whatsapp.engine.port import (
     Connected,
     EngineEvent,
+    MessageLost,
     MessageReceived,
     MessageUnreadable,
     Person,
@@ -140,6 +141,11 @@ def text(
 
 def unreadable(wa_id: str, *, at: float = NOON, peer: Person = BOB, from_me: bool = False) -> MessageUnreadable:
     return MessageUnreadable(wa_id, at, "", peer, Person(pn=SHOP) if from_me else peer, from_me)
+
+
+def lost(wa_id: str, *, after: float = NOON, group: str = "", from_me: bool = False) -> MessageLost:
+    sender = Person(pn=SHOP) if from_me else BOB
+    return MessageLost(wa_id, after, after + 60, group, Person() if group else BOB, sender, from_me)
 
 
 def receipt(

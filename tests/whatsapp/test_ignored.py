@@ -11,7 +11,7 @@ from tests.waiting import eventually
 from tests.whatsapp.desk import BOB, GROUP, NOON, Desk, acknowledged, receipt, text
 from tests.whatsapp.harbour import Harbour
 from whatsapp import live
-from whatsapp.engine.port import MessageUnreadable, Person, ReactionReceived, TypingSeen
+from whatsapp.engine.port import MessageLost, MessageUnreadable, Person, ReactionReceived, TypingSeen
 from whatsapp.models import Chat, Message, Reaction, Session
 from whatsapp.services import typing
 
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 IN_GROUP = (
     text("In the group", group=GROUP, sender=BOB),
     MessageUnreadable("UNREAD", NOON, GROUP, Person(), BOB),
+    MessageLost("LOST", NOON, NOON, GROUP, Person(), BOB),
     ReactionReceived("IN-In the group", NOON, False, GROUP, Person(), BOB, "👍"),
 )
 

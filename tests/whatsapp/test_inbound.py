@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tenants.models import Company
 from tests.engine import events as raw
 from tests.engine.properties import FEW
-from tests.whatsapp.desk import BOB, BOB_BY_LID, EVE, GROUP, NOON, SHOP, Desk, receipt, text, unreadable
+from tests.whatsapp.desk import BOB, BOB_BY_LID, EVE, GROUP, NOON, SHOP, Desk, lost, receipt, text, unreadable
 from whatsapp.engine import translate
 from whatsapp.engine.port import EngineEvent, Person, ReceiptKind
-from whatsapp.models import Chat, Contact, EarlyReceipt, Message, MessageStatus
+from whatsapp.models import Chat, Contact, EarlyReceipt, Event, Message, MessageStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +110,61 @@ def test_an_unreadable_message_of_our_own_phone_is_ours_and_filled_in(desk: Desk
 
     row = Message.objects.get()
     assert (row.body, row.from_me, row.sender, row.status) == ("Ours", True, None, MessageStatus.SERVER_ACK)
+
+
+def of_kind(kind: str) -> list[dict[str, Any]]:
+    return list(Event.objects.filter(kind=kind).order_by("position").values_list("data", flat=True))
+
+
+def test_a_lost_message_is_a_line_in_its_chat_and_is_told_once(desk: Desk) -> None:
+    desk.tell(text("Before"), lost("GONE"), text("After", at=NOON + 90))
+    desk.tell(lost("GONE"))
+
+    row = Message.objects.get(wa_id="GONE")
+    (told,) = of_kind("message.lost")
+    assert (row.status, row.error_code, row.body) == (MessageStatus.UNREADABLE, "message_lost", "")
+    assert row.sender == Contact.objects.get(phone_number=BOB.pn)
+    assert desk.bodies() == ["Before", "", "After"]
+    assert desk.chat().unread_count == 3
+    assert (told["id"], told["chatId"], told["sender"]["phone"]) == (row.pk, row.chat_id, BOB.pn)
+    assert told["after"] < told["before"]
+
+
+def test_a_message_that_is_here_is_not_lost(desk: Desk) -> None:
+    desk.tell(text("Here", wa_id="A"))
+
+    desk.tell(lost("A"))
+
+    assert desk.bodies() == ["Here"]
+    assert of_kind("message.lost") == []
+
+
+def test_a_lost_message_is_filled_in_when_it_comes_after_all(desk: Desk) -> None:
+    desk.tell(lost("A"))
+
+    desk.tell(text("At last", wa_id="A"))
+
+    row = Message.objects.get()
+    assert (row.body, row.status, row.error_code) == ("At last", MessageStatus.RECEIVED, "")
+    assert [told["status"] for told in of_kind("message.status")] == ["received"]
+
+
+def test_an_unreadable_message_that_will_not_come_again_is_lost(desk: Desk) -> None:
+    desk.tell(unreadable("A"))
+
+    desk.tell(lost("A"))
+    desk.tell(unreadable("A"))
+
+    assert Message.objects.get().error_code == "message_lost"
+    assert len(of_kind("message.lost")) == 1
+
+
+def test_a_lost_message_of_our_own_phone_is_ours(desk: Desk) -> None:
+    desk.tell(lost("A", from_me=True))
+
+    row = Message.objects.get()
+    assert (row.from_me, row.sender, desk.chat().unread_count) == (True, None, 0)
+    assert of_kind("message.lost")[0]["sender"] is None
 
 
 def test_what_our_own_phone_has_read_is_read(desk: Desk) -> None:

@@ -3,14 +3,18 @@
 import os
 import signal
 
+import pytest
+
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
+from sandbox.protocol.node import Node
 from tests.waiting import eventually
 from tests.whatsapp.harbour import Harbour, WorkerThread
 from whatsapp.engine import device_store
 from whatsapp.models import Message, MessageStatus, Session
 from whatsapp.services import sessions
+from whatsapp.worker import run
 
 
 def test_a_phone_links_by_qr_and_messages_flow_both_ways(harbour: Harbour) -> None:
@@ -392,3 +396,36 @@ def test_texts_sent_while_the_connection_is_cut_arrive_once_each(harbour: Harbou
     for message_id in sent:
         harbour.becomes(message_id, MessageStatus.DELIVERED)
     assert sorted(message.text for message in bob.inbox) == texts
+
+
+def test_a_half_open_connection_is_seen_within_a_minute_and_made_anew(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WhatsApp's keep-alive goes out every 20 to 30 s, and is waited for 10 s."""
+    monkeypatch.setattr(run, "DOUBT_SECONDS", 0.5)
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+
+    harbour.wa.hang(shop)
+    harbour.wa.send_text(bob, shop, "Anybody there?")
+    degraded = eventually(
+        lambda: [line for line in harbour.history(session_id) if line == "connected>degraded:not_answering"],
+        within=60,
+        what="the doubt",
+    )
+
+    assert degraded
+    harbour.received("Anybody there?")
+    assert harbour.shows(session_id, State.CONNECTED).wanted == Wanted.RUNNING
+
+
+def test_a_second_program_with_the_devices_keys_is_told_and_not_fought_over(harbour: Harbour) -> None:
+    shop = harbour.phone("Shop")
+    session_id = harbour.linked(shop)
+    conflict = Node("stream:error", {}, [Node("conflict", {"type": "replaced"})])
+
+    harbour.wa.stream_error(shop, conflict)
+
+    placement = harbour.shows(session_id, State.REFUSED, Reason.STREAM_REPLACED)
+    assert placement.wanted == Wanted.STOPPED
+    eventually(lambda: session_id not in harbour.worker.host_pids(), what="nothing connects it again")

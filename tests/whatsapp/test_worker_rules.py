@@ -9,6 +9,7 @@ from django.db import DataError, OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
+from fleet import leases
 from fleet.models import Network, Placement, Worker
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
@@ -53,6 +54,64 @@ def eventually_said(dock: Dock, session_id: str, reason: Reason, times: int = 1)
 
 def silence(worker: Worker) -> None:
     Worker.objects.filter(pk=worker.pk).update(lease_until=timezone.now())
+
+
+# -- signs of life ---------------------------------------------------------------------------------------------------
+def test_a_connection_that_does_not_answer_is_shown_so_and_given_nothing_to_send(dock: Dock) -> None:
+    dock.work()
+    session_id = dock.connected()
+
+    dock.engine.goes_silent(session_id)
+    dock.shows(session_id, State.DEGRADED)
+    (message_id,) = dock.texts(session_id, BOB, "Waiting")
+    dock.engine.contact_writes(session_id, BOB, "Stored in the meantime")
+    dock.received("Stored in the meantime")
+
+    assert dock.message(message_id).status == MessageStatus.QUEUED
+    assert dock.engine.sent == []
+    dock.engine.answers_again(session_id)
+    dock.shows(session_id, State.CONNECTED)
+    dock.becomes(message_id, MessageStatus.SERVER_ACK)
+    assert len(dock.engine.started) == 1
+
+
+def test_a_connection_that_goes_on_not_answering_is_made_anew(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "DOUBT_SECONDS", QUICK)
+    dock.work()
+    session_id = dock.connected()
+
+    dock.engine.goes_silent(session_id)
+    eventually(lambda: len(dock.engine.started) == 2, what="a second host")
+
+    dock.shows(session_id, State.CONNECTED)
+    assert dock.history(session_id)[-3:] == [
+        "connected>degraded:not_answering",
+        "degraded>connecting:not_answering",
+        "connecting>connected:",
+    ]
+
+
+def test_a_host_of_which_nothing_is_heard_is_doubted_and_left(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "SILENT_SECONDS", QUICK)
+    monkeypatch.setattr(run, "DOUBT_SECONDS", QUICK)
+    dock.work()
+
+    session_id = dock.connected()
+
+    eventually_said(dock, session_id, Reason.NOT_ANSWERING, times=2)
+    eventually(lambda: len(dock.engine.started) > 1, what="another host")
+
+
+def test_a_replaced_connection_is_told_and_not_fought_over(dock: Dock) -> None:
+    dock.work()
+    session_id = dock.connected()
+
+    dock.engine.ends(session_id, port.Ended(port.Ending.STREAM_REPLACED))
+
+    placement = dock.shows(session_id, State.REFUSED)
+    assert (placement.reason, placement.wanted) == (Reason.STREAM_REPLACED, Wanted.STOPPED)
+    eventually(lambda: dock.placement(session_id).owner_id is None, what="nobody owns it any more")
+    assert len(dock.engine.started) == 1
 
 
 # -- several workers -------------------------------------------------------------------------------------------------
@@ -174,6 +233,28 @@ def test_a_database_that_is_away_for_a_moment_costs_nothing(dock: Dock, monkeypa
 
     assert dock.run(lambda: sorted(Message.objects.values_list("body", flat=True))) == ["One", "Two"]
     assert dock.history(session_id) == history
+
+
+def is_away(*_: object, **__: object) -> None:
+    raise OperationalError("away")
+
+
+def test_a_worker_is_stopped_while_the_database_is_away_and_nothing_is_lost(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "LAST_WORDS_SECONDS", QUICK)
+    worker = dock.work()
+    session_id = dock.connected()
+    with monkeypatch.context() as away:
+        for module, name in ((reports, "record"), (reports, "record_loss"), (leases, "renew"), (leases, "retire")):
+            away.setattr(module, name, is_away)
+        dock.engine.contact_writes(session_id, BOB, "Not stored yet")
+
+        worker.stop()
+
+    assert dock.engine.host_of(session_id) is None
+    dock.work()
+    assert dock.received("Not stored yet").body
 
 
 def test_what_cannot_be_stored_stops_its_own_session_alone(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:

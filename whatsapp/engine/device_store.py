@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 DEVICE_FILE: Final = "device.db"
 JOURNAL_FILE: Final = "journal.db"
@@ -32,6 +32,24 @@ class StoredDevice:
     @property
     def phone(self) -> str:
         return self.jid.partition("@")[0].partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """That the engine has decrypted a message, or was about to send it: the JIDs and the id that it has there."""
+
+    chat: str
+    sender: str
+    wa_id: str
+    key: bytes
+
+    @property
+    def name(self) -> str:
+        return message_name(self.chat, self.sender, self.wa_id)
+
+    @property
+    def ours(self) -> str:
+        return secret_name(self.key)
 
 
 class FolderInUse(Exception):
@@ -83,20 +101,58 @@ def sent_id(folder: Path, secret: bytes) -> str:
     return str(row[0]) if row else ""
 
 
+def message_name(chat: str, sender: str, wa_id: str) -> str:
+    """What tells a message from all others of a session."""
+    return f"{chat} {sender} {wa_id}"
+
+
+def secret_name(key: bytes) -> str:
+    """What tells a message of ours whose id nobody knows yet."""
+    return key.hex()
+
+
+def last_place(folder: Path) -> int:
+    """Secrets are numbered as they come; the last one's number, 0 without any. Raises as `stored_device`."""
+    row = _one(folder, "SELECT max(rowid) FROM whatsmeow_message_secrets")
+    return int(str(row[0])) if row and row[0] is not None else 0
+
+
+def secrets_after(folder: Path, place: int) -> list[Secret]:
+    """What came after that number, in order. Where it may be called, and what it raises, is as with `stored_device`."""
+    query = "SELECT chat_jid, sender_jid, message_id, key FROM whatsmeow_message_secrets WHERE rowid > ? ORDER BY rowid"
+    return [Secret(str(chat), str(sender), str(wa_id), key) for chat, sender, wa_id, key in _all(folder, query, place)]
+
+
+def other_address(folder: Path, jid: str) -> str:
+    """The phone number of a hidden identity, as a JID, as far as the engine has learnt it; else ""."""
+    user, _, server = jid.partition("@")
+    row = _one(folder, "SELECT pn FROM whatsmeow_lid_map WHERE lid = ?", user) if server == "lid" else None
+    return f"{row[0]}@s.whatsapp.net" if row else ""
+
+
+def last_written(folder: Path) -> float:
+    """When the engine last wrote to the store (seconds since the epoch)."""
+    files = (folder / DEVICE_FILE, folder / f"{DEVICE_FILE}-wal")
+    return max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
+
+
 def _one(folder: Path, query: str, *args: object) -> tuple[object, ...] | None:
+    return next(iter(_all(folder, query, *args)), None)
+
+
+def _all(folder: Path, query: str, *args: object) -> list[tuple[Any, ...]]:
     path = folder / DEVICE_FILE
     if not path.exists():
-        return None
+        return []
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
-            row: tuple[object, ...] | None = db.execute(query, args).fetchone()
-            return row
+            return db.execute(query, args).fetchall()
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             # Busy, or a disk that fails: "nothing is linked" or "nothing was sent" would be wrong answers.
             raise
         # The engine makes its tables at the first connect.
-        return None
+        return []
 
 
 def erase(folder: Path) -> None:

@@ -6,12 +6,17 @@ host looks, and completes what the host reported.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from whatsapp.engine import device_store, port
 from whatsapp.engine.bounds import MAX_NAME, clean
+
+#: How far a store has come is looked at so often. What stood there at one look has been told by the next.
+LOOK_SECONDS: Final = 60.0
 
 
 class Evidence:
@@ -20,6 +25,7 @@ class Evidence:
     def __init__(self, births: Sequence[port.SessionBirth]) -> None:
         self._folders: dict[str, Path] = {birth.session_id: birth.folder for birth in births}
         self._push_names: dict[str, str] = {}
+        self._looked_at: dict[str, float] = {}
 
     def is_needed(self, report: port.Report) -> bool:
         if report.session_id not in self._folders:
@@ -36,6 +42,18 @@ class Evidence:
     def complete(self, report: port.Report) -> list[port.Report]:
         """The report with what the store adds to it; a store that cannot be read now costs no report."""
         return [replace(report, event=event) for event in self._completed(report.session_id, report.event)]
+
+    def place(self, report: port.Report) -> int | None:
+        """How far the session's store has come, when it is time to look again and the host has just shown life."""
+        now, last = time.monotonic(), self._looked_at.get(report.session_id)
+        is_due = last is None or now - last >= LOOK_SECONDS
+        if not (is_due and isinstance(report.event, port.Alive)):
+            return None
+        self._looked_at[report.session_id] = now
+        try:
+            return device_store.last_place(self._folders[report.session_id])
+        except sqlite3.Error:
+            return None
 
     def _completed(self, session_id: str, event: port.EngineEvent) -> Iterator[port.EngineEvent]:
         match event:

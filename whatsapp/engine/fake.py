@@ -31,12 +31,13 @@ _LASTING: Final = (
     port.MessageReceived,
     port.ReactionReceived,
     port.MessageUnreadable,
+    port.MessageLost,
     port.ReceiptReceived,
     port.SendFinished,
     port.ReactionFinished,
 )
 #: Worth no entry in a journal: it is told, or it is missed.
-_PASSING: Final = (port.ChallengeIssued, port.CodeRefused, port.Alive, port.ProfileSeen, port.TypingSeen)
+_PASSING: Final = (port.ChallengeIssued, port.CodeRefused, port.Alive, port.Doubtful, port.ProfileSeen, port.TypingSeen)
 
 
 @dataclass
@@ -336,6 +337,15 @@ class FakeEngine:
     def network_returns(self, session_id: str) -> None:
         with self._lock:
             self._log_in(session_id)
+
+    def goes_silent(self, session_id: str) -> None:
+        """The connection is half open: nothing comes of it, and nothing is answered."""
+        with self._lock:
+            self._tell(session_id, port.Doubtful())
+
+    def answers_again(self, session_id: str) -> None:
+        with self._lock:
+            self._tell(session_id, port.Alive())
 
     def contact_writes(self, session_id: str, number: str, text: str) -> str:
         """The message's id."""

@@ -15,10 +15,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from whatsapp.engine import device_store, neonize, port, translate, wire
+from whatsapp.engine import device_store, losses, neonize, port, translate, wire
+from whatsapp.engine.device_store import StoredDevice
 from whatsapp.engine.journal import Entry
+from whatsapp.engine.ledger import Heard, Ledger
 
 log = logging.getLogger("whatsapp.engine.host")
 
@@ -30,6 +33,10 @@ QUIET_SECONDS: Final = 0.5
 GLANCE_SECONDS: Final = 3.0
 GLANCES_A_HEARTBEAT: Final = 5
 EAGER_GLANCES: Final = 10
+#: whatsmeow's own keep-alive tells when it is unanswered (every 20 to 30 s, 10 s of patience). Should it ever stand
+#: still, we ask ourselves, seldom enough to be nothing to WhatsApp.
+QUIET_FOR_SECONDS: Final = 600.0
+PROBE_SECONDS: Final = 10.0
 #: A predecessor of the same session may need a moment to leave.
 LOCK_SECONDS: Final = 8.0
 #: That somebody types is no news after this: the thread that sends may have waited for an answer.
@@ -71,6 +78,12 @@ class Kept:
 
     def __init__(self, device: neonize.LinkedDevice) -> None:
         self.device = device
+        self.ledger = Ledger(device.journal)
+        self.probing_since: float | None = None
+        self._names: dict[int, Heard] = {}
+        self._own = StoredDevice("")
+        self._doubt_since = time.time()
+        device.ignored = self._came_again
         self.reported = 0
         #: Another host may have it now, and its journal is that one's to read.
         self.is_released = False
@@ -88,7 +101,58 @@ class Kept:
         if self.is_released:
             return []
         entries = self.device.journal.after(self.reported, limit=BATCH)
+        self._names |= {entry.seq: each for entry in entries if (each := translate.heard(entry.code, entry.payload))}
         return [(entry, self._safe_meaning(entry)) for entry in entries]
+
+    def vouch(self) -> bool:
+        """Whether the connection can be said to live. What was not heard of for long is asked, and not waited for."""
+        now, device = time.monotonic(), self.device
+        if self.probing_since is None:
+            if device.is_doubtful or now - device.heard_at > QUIET_FOR_SECONDS:
+                self.probing_since = now
+                threading.Thread(target=self._probe, name=f"probe-{device.session_id}", daemon=True).start()
+        elif now - self.probing_since > PROBE_SECONDS:
+            device.doubt()
+        return not device.is_doubtful
+
+    def _probe(self) -> None:
+        self.device.probe()
+        self.probing_since = None
+
+    def send(self, order: port.SendText) -> None:
+        """Its line in the device store must not pass for a message that was lost."""
+        with contextlib.suppress(sqlite3.Error):
+            self.ledger.hear([Heard(device_store.secret_name(order.secret), 0.0)])
+        self.device.send(order)
+
+    def let_go(self, seq: int) -> None:
+        """The worker has stored everything up to `seq`; that it was heard of is remembered a little longer."""
+        # Those of one batch come in order, and the pump adds to them meanwhile.
+        stored = [number for number in list(self._names) if number <= seq]
+        self.ledger.hear([self._names.pop(number) for number in stored])
+        self.device.journal.let_go(seq)
+
+    def leave(self) -> None:
+        """All that the engine had to tell is in the journal."""
+        # Once it is released another host may keep its ledger.
+        if not self.is_released:
+            self.ledger.leave()
+
+    def tell_losses(self) -> None:
+        """What the host before this one took with it. Raises sqlite3.Error."""
+        self._own = device_store.stored_device(self.device.folder) or self._own
+        mark = self.ledger.mark()
+        self._doubt_since = mark.at if mark else self._doubt_since
+        found = losses.find(self.device.folder, self.device.journal, self.ledger)
+        for each in found.lost:
+            self.device.note(each)
+        self.ledger.begin(found.place)
+
+    def _came_again(self, message: translate.Ignored) -> None:
+        """WhatsApp had no word of it, and the engine had decrypted it: was it before we heard, or after?"""
+        is_known = self.ledger.knows(message.name) or message.name in {each.name for each in list(self._names.values())}
+        if not is_known and (lost := losses.described(message, self._own, {})):
+            self.device.note(replace(lost, after=self._doubt_since, before=time.time()))
 
     def _safe_meaning(self, entry: Entry) -> port.EngineEvent | None:
         """An entry that cannot be understood never will be: it must not hold up what comes after it."""
@@ -102,7 +166,7 @@ class Kept:
         event: port.EngineEvent | None
         if entry.code == neonize.OWN_EVENT:
             event = neonize.own_event(entry.payload)
-            stale = not isinstance(event, port.SendFinished | port.ReactionFinished)
+            stale = not isinstance(event, port.SendFinished | port.ReactionFinished | port.MessageLost)
         elif entry.code == translate.CONNECTED:
             event, stale = port.Connected(""), True
         else:
@@ -190,12 +254,14 @@ class Host:
     def _start_all(self) -> None:
         for birth in self._births:
             if kept := self._kept.get(birth.session_id):
-                self._start(birth, kept.device)
+                self._start(birth, kept)
         self._started.set()
 
-    def _start(self, birth: port.SessionBirth, device: neonize.LinkedDevice) -> None:
+    def _start(self, birth: port.SessionBirth, kept: Kept) -> None:
+        device = kept.device
         try:
             is_missing = bool(birth.device_jid) and device_store.stored_device(birth.folder) is None
+            kept.tell_losses()
         except sqlite3.Error as error:
             device.note(port.ConnectionLost(f"{type(error).__name__}: {error}", retrying=False))
             return
@@ -256,7 +322,8 @@ class Host:
             for session_id, kept in list(self._kept.items()):
                 if kept.device.is_connected:
                     kept.device.lapse()
-                    if kept.glances < EAGER_GLANCES or kept.glances % GLANCES_A_HEARTBEAT == 0:
+                    lives = kept.vouch()
+                    if lives and (kept.glances < EAGER_GLANCES or kept.glances % GLANCES_A_HEARTBEAT == 0):
                         self._tell(session_id, port.Alive())
                     kept.glances += 1
 
@@ -266,13 +333,15 @@ class Host:
             if isinstance(frame, wire.Order):
                 self._carry_out(frame)
             elif isinstance(frame, wire.Acknowledge) and (kept := self._kept.get(frame.session_id)):
-                kept.device.journal.let_go(frame.seq)
+                kept.let_go(frame.seq)
+            elif isinstance(frame, wire.Look) and (kept := self._kept.get(frame.session_id)):
+                kept.ledger.look(frame.place)
 
     def _carry_out(self, order: wire.Order) -> None:
         kept = self._kept.get(order.session_id)
         if kept is None:
             return
-        action = self._action(kept.device, order.command)
+        action = self._action(kept, order.command)
         if isinstance(order.command, _ONE_AFTER_ANOTHER):
             kept.orders.put(lambda: self._when_started(action))
         else:
@@ -287,10 +356,11 @@ class Host:
         except Exception:
             log.exception("an order failed")
 
-    def _action(self, device: neonize.LinkedDevice, command: port.Command) -> Callable[[], None]:
+    def _action(self, kept: Kept, command: port.Command) -> Callable[[], None]:
+        device = kept.device
         match command:
             case port.SendText():
-                return lambda: device.send(command)
+                return lambda: kept.send(command)
             case port.SendReaction():
                 return lambda: device.react(command)
             case port.SendTyping() | port.BePresent():
@@ -321,6 +391,8 @@ class Host:
             if not kept.device.ended:
                 kept.device.disconnect()
         self._wait_for_quiet()
+        for kept in self._kept.values():
+            kept.leave()
         neonize.leave()
 
     def _wait_for_quiet(self) -> None:

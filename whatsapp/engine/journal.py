@@ -6,6 +6,8 @@ An entry goes when the worker says that its transaction has committed.
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,6 +77,18 @@ class Journal:
             self._let_go_since = 0
             with self._lock:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The file itself, for what is kept beside the entries (`engine.ledger`)."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def is_empty(self) -> bool:
         return not self.after(0, limit=1)

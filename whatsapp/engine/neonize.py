@@ -35,7 +35,7 @@ _leave_out("magic", from_buffer=None, from_file=None)
 
 import neonize.client as neonize_client  # noqa: E402
 from neonize.exc import NeonizeError, SendMessageError  # noqa: E402
-from neonize.proto.Neonize_pb2 import JID  # noqa: E402
+from neonize.proto.Neonize_pb2 import JID, LogEntry  # noqa: E402
 from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
 from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # noqa: E402
 from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType  # noqa: E402
@@ -68,7 +68,10 @@ PRESENT_SECONDS: Final = 20.0
 #: whatsmeow says so when there was no socket to write the message to, however far it had come before that.
 _NEVER_WRITTEN: Final = ("websocket not connected", "frame socket is closed")
 
+_log_line: Final = neonize_client.log_whatsmeow
+
 Tell = Callable[[port.EngineEvent], None]
+OwnEvent = port.SendFinished | port.ReactionFinished | port.MessageLost | port.Ended | port.ConnectionLost
 
 
 def quieten() -> None:
@@ -79,7 +82,9 @@ def quieten() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
     for name in ("neonize", "whatsmeow", "Whatsmeow"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    neonize_client.log.setLevel(logging.ERROR)
+    # What the Go side tells at all: `LinkedDevice._logged` reads its warnings.
+    neonize_client.log.setLevel(logging.WARNING)
+    logging.getLogger("neonize.utils.ffmpeg").setLevel(logging.ERROR)
 
 
 class _Client(neonize_client.NewClient):  # type: ignore[misc]  # neonize ships no types
@@ -104,6 +109,11 @@ class LinkedDevice:
         self.ended = False
         self._presence = threading.Lock()
         self._present_until: float | None = None
+        #: When WhatsApp was last heard (monotonic), and whether something we asked since is unanswered.
+        self.heard_at = time.monotonic()
+        self.is_doubtful = False
+        #: Called with each message that came again, and that the engine will not decrypt twice.
+        self.ignored: Callable[[translate.Ignored], None] = lambda _: None
         self._journaled, self._tell = journaled, tell
         self._lifetimes = itertools.chain([FIRST_CODE_SECONDS], itertools.repeat(NEXT_CODE_SECONDS))
         self._client = self._make_client(birth)
@@ -127,6 +137,10 @@ class LinkedDevice:
 
     # -- called on the engine's threads: one append, nothing else ---------------------------------------------
     def _received(self, _uuid: int, pointer: int, size: int, code: int) -> None:
+        if code in translate.PROOFS:
+            self._hears()
+        if code == translate.KEEPALIVE_TIMEOUT:
+            self.is_doubtful = True
         if code in translate.PASSING:
             self._pass_on(code, ctypes.string_at(pointer, size))
         elif code in translate.SUBSCRIBED:
@@ -144,6 +158,21 @@ class LinkedDevice:
             if event := translate.translate(code, payload):
                 self._tell(event)
 
+    def _hears(self) -> None:
+        self.heard_at = time.monotonic()
+        if self.is_doubtful:
+            self.is_doubtful = False
+            self._tell(port.Alive())
+
+    def _logged(self, pointer: int, size: int) -> None:
+        """The engine's own log line, by which alone it tells what it does not pass on."""
+        if pointer and size > 0:
+            entry = LogEntry.FromString(ctypes.string_at(pointer, size))
+            if ignored := translate.ignored(entry.Message):
+                self.ignored(ignored)
+            else:
+                _log_line(pointer, size)
+
     def _qr(self, _client: object, data: bytes) -> None:
         self.gate.set()
         self._tell(port.ChallengeIssued("qr", data.decode(), seconds=next(self._lifetimes)))
@@ -156,7 +185,7 @@ class LinkedDevice:
             self.note(port.Ended(port.Ending.PAIRING_ERROR, detail=status))
 
     # -- called by the host ------------------------------------------------------------------------------------
-    def note(self, event: port.SendFinished | port.ReactionFinished | port.Ended | port.ConnectionLost) -> None:
+    def note(self, event: OwnEvent) -> None:
         """Journal something that we know ourselves, in order with what the engine reports."""
         self.journal.append(OWN_EVENT, json.dumps([type(event).__name__, asdict(event)]).encode())
         self._journaled()
@@ -167,6 +196,8 @@ class LinkedDevice:
 
     def _connect(self) -> None:
         try:
+            # It is looked up in there, at once; starts come one after another.
+            neonize_client.log_whatsmeow = self._logged
             self._client.connect()
             self.note(port.ConnectionLost("the engine gave up", retrying=False))
         except NeonizeError as error:
@@ -178,6 +209,21 @@ class LinkedDevice:
     @property
     def is_connected(self) -> bool:
         return bool(not self.ended and self._client.is_connected)
+
+    def doubt(self) -> None:
+        """A probe is unanswered."""
+        if not self.is_doubtful:
+            self.is_doubtful = True
+            self._tell(port.Doubtful())
+
+    def probe(self) -> None:
+        """Ask WhatsApp for something small. Blocks until it answers, up to 75 s; a refusal is an answer too."""
+        try:
+            self._client.get_blocklist()
+        except NeonizeError as error:
+            if "returned status" not in str(error):
+                return
+        self._hears()
 
     def request_code(self, phone: str) -> None:
         try:
@@ -282,6 +328,8 @@ def own_event(payload: bytes) -> port.EngineEvent:
         return port.SendFinished(**fields)
     if name == "ReactionFinished":
         return port.ReactionFinished(**fields | {"outcome": port.SendOutcome(fields["outcome"])})
+    if name == "MessageLost":
+        return port.MessageLost(**fields | {who: port.Person(**fields[who]) for who in ("peer", "sender")})
     if name == "Ended":
         return port.Ended(**fields | {"ending": port.Ending(fields["ending"])})
     return port.ConnectionLost(**fields)

@@ -99,8 +99,13 @@ class ConnectionLost:
 
 
 @dataclass(frozen=True)
+class Doubtful:
+    """The connection seems to be there, and what was asked of it went unanswered. `Alive`, or an end, comes next."""
+
+
+@dataclass(frozen=True)
 class Alive:
-    """Evidence of life, or (`ok` false) that the keep-alive went unanswered."""
+    """Evidence of life: it is connected, and nothing was left unanswered; or (`ok` false) that it could not log out."""
 
     ok: bool = True
 
@@ -171,6 +176,26 @@ class MessageUnreadable:
     peer: Person
     sender: Person
     from_me: bool = False
+
+
+@dataclass(frozen=True)
+class MessageLost:
+    """WhatsApp was told that a message had arrived, and the host died before it was kept: its text is gone.
+
+    It came between `after` and `before` (seconds since the epoch); where and by whom as in `MessageReceived`.
+    """
+
+    wa_id: str
+    after: float
+    before: float
+    group: str
+    peer: Person
+    sender: Person
+    from_me: bool = False
+
+    @property
+    def at(self) -> float:
+        return self.after
 
 
 class ReceiptKind(StrEnum):
@@ -254,11 +279,13 @@ EngineEvent: TypeAlias = (
     | Connected
     | ProfileSeen
     | ConnectionLost
+    | Doubtful
     | Alive
     | Ended
     | MessageReceived
     | ReactionReceived
     | MessageUnreadable
+    | MessageLost
     | ReceiptReceived
     | SendFinished
     | ReactionFinished

@@ -20,6 +20,8 @@ log = logging.getLogger("whatsapp.engine")
 _NOISE: Final = ("Press Ctrl+C", "\x1b")
 _LAST_WORDS: Final = ("fatal error:", "panic:", "SIG")
 
+LAST_LINES_SECONDS: Final = 2.0
+
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
 
@@ -88,7 +90,10 @@ class HostProcess:
     async def _completed(self, report: port.Report) -> list[port.Report]:
         if not self._evidence.is_needed(report):
             return [report]
-        return await asyncio.to_thread(self._evidence.complete, report)
+        completed = await asyncio.to_thread(self._evidence.complete, report)
+        if (place := await asyncio.to_thread(self._evidence.place, report)) is not None:
+            await self._write(wire.Look(report.session_id, place))
+        return completed
 
     async def command(self, session_id: str, command: port.Command) -> None:
         await self._write(wire.Order(session_id, command))
@@ -97,9 +102,11 @@ class HostProcess:
         await self._write(wire.Acknowledge(session_id, seq))
 
     async def end(self, *, grace: float) -> None:
-        await self._write(wire.End())
         try:
-            await asyncio.wait_for(self._process.wait(), grace)
+            async with asyncio.timeout(grace):
+                # A host that hangs does not even read.
+                await self._write(wire.End())
+                await self._process.wait()
         except TimeoutError:
             log.warning("host %s did not leave within %.0f s", self.pid, grace)
             await self.kill()
@@ -131,7 +138,9 @@ class HostProcess:
 
     async def _close(self) -> None:
         if self._listener is not None:
-            await self._listener
+            # Something that the host started may live on, and hold its end of the pipe.
+            await asyncio.wait([self._listener], timeout=LAST_LINES_SECONDS)
+            self._listener.cancel()
         if self._writer is not None:
             self._writer.close()
             with contextlib.suppress(ConnectionError):

@@ -8,9 +8,13 @@ sender are LIDs where WhatsApp has moved the chat to hidden identities, and the 
 """
 
 import hashlib
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 
+from google.protobuf.message import DecodeError
 from neonize.events import INT_TO_EVENT
 
 from whatsapp.engine import port
@@ -25,6 +29,8 @@ from whatsapp.engine.bounds import (
     MAX_TEXT,
     clean,
 )
+from whatsapp.engine.device_store import message_name
+from whatsapp.engine.ledger import Heard
 
 GROUP: Final = "g.us"
 LID: Final = "lid"
@@ -34,6 +40,9 @@ BROADCAST: Final = "broadcast"
 _PERSONS: Final = {PHONE: PHONE, "c.us": PHONE, "hosted": PHONE, LID: LID, "hosted.lid": LID}
 #: The chat in which everybody's status updates come.
 _STATUS: Final = "status"
+
+#: Stands for all of what a phone sends of its past.
+HISTORY: Final = "history"
 
 #: The last second of the year 9999.
 _END_OF_TIME: Final = 253_402_300_799.0
@@ -62,9 +71,12 @@ SUBSCRIBED: Final = (
     CHAT_PRESENCE,
 )
 #: True for a moment alone: told at once, and in no journal.
-PASSING: Final = frozenset({CHAT_PRESENCE})
+PASSING: Final = frozenset({CHAT_PRESENCE, KEEPALIVE_TIMEOUT, KEEPALIVE_RESTORED})
 #: Those that say what was said or sent, and stay true after a restart; the rest is about a connection that is gone.
 LASTING: Final = frozenset({MESSAGE, RECEIPT, UNDECRYPTABLE})
+
+#: Those that came over the wire a moment ago, and prove that there is one.
+PROOFS: Final = frozenset({CONNECTED, KEEPALIVE_RESTORED, MESSAGE, RECEIPT, UNDECRYPTABLE, CHAT_PRESENCE})
 
 # ConnectFailureReason, by number (whatsmeow types/events).
 _MAIN_DEVICE_GONE, _CLIENT_OUTDATED = 4, 6
@@ -182,6 +194,76 @@ def _unreadable(raw: Any) -> port.EngineEvent | None:
     )
 
 
+def heard(code: int, payload: bytes) -> Heard | None:
+    """How the device store names the message that the event brought; None for other events, and for nonsense.
+
+    A notice of history is named `HISTORY`: the store is about to fill with messages that are no events.
+    """
+    if code != MESSAGE:
+        return None
+    try:
+        raw = INT_TO_EVENT[MESSAGE].FromString(payload)
+    except DecodeError:
+        return None
+    if raw.Message.protocolMessage.HasField("historySyncNotification"):
+        return Heard(HISTORY, 0.0)
+    where = raw.Info.MessageSource
+    name = message_name(jid_text(where.Chat, device=False), jid_text(where.Sender, device=False), raw.Info.ID)
+    return Heard(name, _seconds(raw.Info.Timestamp / 1000))
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A message that the engine had decrypted before, and now acknowledges without a word; addresses are JIDs."""
+
+    wa_id: str
+    chat: str
+    sender: str
+
+    @property
+    def name(self) -> str:
+        return message_name(self.chat, self.sender, self.wa_id)
+
+
+#: Whoever chooses the message's id must not choose its sender too: nothing after the addresses has an "@".
+_IGNORED: Final = re.compile(
+    r"Ignoring message (\S{1,64}) from ([\w.:-]+@[a-z.]+)(?: in ([\w.:-]+@[a-z.]+))?: [^@]*\bold counter\b[^@]*"
+)
+
+
+def ignored(line: str) -> Ignored | None:
+    """What a line of whatsmeow's log says of a message that came again (its `decryptMessages`)."""
+    if (found := _IGNORED.fullmatch(line)) is None:
+        return None
+    wa_id, sender, chat = found.groups()
+    return Ignored(wa_id, _without_device(chat or sender), _without_device(sender))
+
+
+def _without_device(jid: str) -> str:
+    user, _, server = jid.partition("@")
+    return f"{user.partition(':')[0]}@{server}"
+
+
+def lost(wa_id: str, chat: tuple[str, str], sender: tuple[str, str], *, from_me: bool) -> port.MessageLost | None:
+    """A message of which only the device store's line is left; `chat` and `sender` each with their other address.
+
+    None when it belongs to no chat. When it came is left to the caller.
+    """
+    (chat_jid, chat_alt), (sender_jid, sender_alt) = map(_parsed, chat), map(_parsed, sender)
+    source = SimpleNamespace(
+        Chat=chat_jid, Sender=sender_jid, SenderAlt=sender_alt, RecipientAlt=chat_alt, IsFromMe=from_me
+    )
+    if (where := _where(source, "")) is None:
+        return None
+    group, peer, author = where
+    return port.MessageLost(_id(wa_id, MAX_ID), 0.0, 0.0, group, peer, author, from_me=from_me)
+
+
+def _parsed(jid: str) -> SimpleNamespace:
+    left, _, server = jid.partition("@")
+    return SimpleNamespace(User=left.partition(":")[0], Server=server)
+
+
 def _receipt(raw: Any) -> port.EngineEvent | None:
     own = raw.Type in _READ_BY_OURSELVES
     kind = port.ReceiptKind.READ if own else _RECEIPTS.get(raw.Type)
@@ -263,7 +345,7 @@ def jid_text(jid: Any, *, device: bool = True) -> str:
 
 _HANDLERS: Final[dict[int, Callable[[Any], port.EngineEvent | None]]] = {
     PAIR_STATUS: _paired,
-    KEEPALIVE_TIMEOUT: lambda _: port.Alive(ok=False),
+    KEEPALIVE_TIMEOUT: lambda _: port.Doubtful(),
     KEEPALIVE_RESTORED: lambda _: port.Alive(),
     LOGGED_OUT: _logged_out,
     STREAM_REPLACED: lambda _: port.Ended(port.Ending.STREAM_REPLACED),

@@ -42,15 +42,23 @@ class Acknowledge:
 
 
 @dataclass(frozen=True)
+class Look:
+    """How far the session's device store has come, which a host cannot read (`engine.ledger`)."""
+
+    session_id: str
+    place: int
+
+
+@dataclass(frozen=True)
 class End:
     """Leave in good order."""
 
 
-Frame = Birth | Order | Acknowledge | End | port.Report
+Frame = Birth | Order | Acknowledge | Look | End | port.Report
 
 _COMMANDS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.Command)}
 _EVENTS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.EngineEvent)}
-_PLAIN: Final[dict[str, type]] = {cls.__name__: cls for cls in (Birth, Acknowledge, End)}
+_PLAIN: Final[dict[str, type]] = {cls.__name__: cls for cls in (Birth, Acknowledge, Look, End)}
 
 
 # -- out -----------------------------------------------------------------------------------------------------------

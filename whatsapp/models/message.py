@@ -47,6 +47,10 @@ CLIMB: Final = (
 )
 
 
+#: `error_code` of an unreadable one of which nothing but the fact that it came is left.
+LOST: Final = "message_lost"
+
+
 def this_second() -> datetime:
     """WhatsApp tells time in whole seconds. So do we: within one, the order of the ids decides, and an answer never
     sorts before its question for having a fraction more or less."""

@@ -10,6 +10,7 @@ from fleet.reasons import SENTENCES, Reason
 from fleet.states import LIVE, Happening, State, Wanted
 from wharf.errors import sentence
 from whatsapp.models import Message, MessageStatus, Transition
+from whatsapp.models.message import LOST
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ _STATES: Final[dict[State, tuple[str, str]]] = {
     State.CONNECTING: ("busy", sentence("Connecting")),
     State.PAIRING: ("wait", sentence("Waiting for the phone")),
     State.CONNECTED: ("good", sentence("Connected")),
+    State.DEGRADED: ("wait", sentence("Not answering")),
     State.UNPAIRED: ("idle", sentence("Not linked")),
     State.REFUSED: ("bad", sentence("Refused by WhatsApp")),
 }
@@ -60,6 +62,7 @@ _HAPPENINGS: Final[dict[str, str]] = {
     Happening.CHALLENGE_ISSUED: sentence("Codes are on show"),
     Happening.PAIRED: sentence("The phone has agreed"),
     Happening.CONNECTED: sentence("Connected"),
+    Happening.DOUBTED: sentence("Does not answer"),
     Happening.CONNECTION_LOST: sentence("Connection lost"),
     Happening.PAIRING_ENDED: sentence("Linking ended"),
     Happening.LOGGED_OUT: sentence("Unlinked"),
@@ -135,8 +138,17 @@ def mark_of(status: str) -> tuple[str, str]:
     return mark, gettext(text) if text else ""
 
 
+def _lost(row: Message) -> str:
+    if row.sender is None:
+        return gettext("A message written on the phone could not be received.")
+    name = row.sender.label
+    return gettext("A message of %(name)s could not be received. Ask to send it again.") % {"name": name}
+
+
 def instead_of_text(row: Message) -> str:
     """What stands in the place of a text that is not there."""
+    if row.status == MessageStatus.UNREADABLE and row.error_code == LOST:
+        return _lost(row)
     if row.status == MessageStatus.UNREADABLE:
         return gettext("This message could not be read yet. WhatsApp is asked to send it again.")
     return "" if row.body else gettext(_KINDS.get(row.kind, _OTHER_KIND))

@@ -74,7 +74,7 @@ def _waits(session: Session) -> Advice | None:
         return Advice("warning", "The session is paused", "Start it")
     if placement.shown_state == State.PAIRING:
         return Advice("warning", problem_of(session), "Scan the QR code, or type the pairing code on the phone")
-    if placement.shown_state == State.CONNECTING:
+    if placement.shown_state in (State.CONNECTING, State.DEGRADED):
         return Advice("warning", problem_of(session), "Wait; it is tried again by itself")
     return None
 

@@ -13,9 +13,11 @@ from django.db.models import Count, Q
 
 from tenants.models import Company
 from wharf.ids import new_id
+from wharf.moments import moment
 from wharf.sql import Answer, Ask, together
 from whatsapp import shapes
 from whatsapp.engine.port import (
+    MessageLost,
     MessageReceived,
     MessageUnreadable,
     Person,
@@ -24,17 +26,18 @@ from whatsapp.engine.port import (
     ReceiptReceived,
 )
 from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction, Session
+from whatsapp.models.message import LOST
 from whatsapp.services import news, statuses
 from whatsapp.services.contacts import Identity
 from whatsapp.services.places import Lookup, Places, Sought
 from whatsapp.services.reactions import reactions_to
 
-Incoming = MessageReceived | MessageUnreadable
+Incoming = MessageReceived | MessageUnreadable | MessageLost
 InChat = Incoming | ReactionReceived
 
 PREVIEW: Final = 200
 #: What an unreadable message lacks.
-_CONTENT: Final = ("kind", "body", "timestamp", "status")
+_CONTENT: Final = ("kind", "body", "timestamp", "status", "error_code")
 _STATUS_OF: Final = {
     ReceiptKind.DELIVERED: MessageStatus.DELIVERED,
     ReceiptKind.READ: MessageStatus.READ,
@@ -76,6 +79,7 @@ def record_messages(company: Company, session: Session, account: Account, events
     known, places = _look_up(account, events)
     fresh: list[Message] = []
     filled: list[Message] = []
+    lost: dict[str, MessageLost] = {}
     for event in events:
         chat = places.chat(identity(event.peer), event.group)
         row = _row(event, session, account, chat, places.people.get(identity(event.sender)))
@@ -83,14 +87,20 @@ def record_messages(company: Company, session: Session, account: Account, events
         if before is None:
             known[_message_key(row)] = row
             fresh.append(row)
-        elif before.status == MessageStatus.UNREADABLE and row.status != MessageStatus.UNREADABLE:
+        elif _says_more(row, before):
             _fill_in(before, row)
             filled.append(before)
+            row = before
+        if isinstance(event, MessageLost):
+            lost[row.pk] = event
     with together():
         Message.objects.bulk_create(fresh)
         touch_chats(places.chats(), fresh, filled)
     _save_filled(company, session, [row for row in filled if row not in fresh])
     tell_messages(company, session, account, fresh)
+    for row in (*fresh, *filled):
+        if row.error_code == LOST and (event_of_it := lost.pop(row.pk, None)):
+            tell_lost(company, session, row, event_of_it)
 
 
 def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender: Contact | None) -> Message:
@@ -110,6 +120,8 @@ def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender
         # What was written on the phone, WhatsApp has.
         row.status = MessageStatus.SERVER_ACK if event.from_me else MessageStatus.RECEIVED
         row.kind, row.body = event.kind, event.text
+    if isinstance(event, MessageLost):
+        row.error_code = LOST
     if event.from_me:
         row.from_me, row.sender, row.is_read = True, None, True
     return row
@@ -142,6 +154,13 @@ def _sought(events: Sequence[InChat]) -> Sought:
 
 def _message_key(row: Message) -> _Key:
     return row.chat_id, row.wa_id, row.sender_id, row.from_me
+
+
+def _says_more(now: Message, before: Message) -> bool:
+    """What was unreadable can be read, or will not be asked for any more."""
+    return before.status == MessageStatus.UNREADABLE and (
+        now.status != MessageStatus.UNREADABLE or now.error_code > before.error_code
+    )
 
 
 def _fill_in(before: Message, now: Message) -> None:
@@ -201,6 +220,20 @@ def tell_messages(company: Company, session: Session, account: Account, fresh: I
             "sender": shapes.party(row.sender) if row.sender else None,
         }
         news.tell_of_chat(company, session, row.chat, "message.new", data, happened_at=row.timestamp)
+
+
+def tell_lost(company: Company, session: Session, row: Message, event: MessageLost) -> None:
+    data = {
+        "id": row.pk,
+        "chatId": row.chat_id,
+        "sessionId": session.pk,
+        "messageId": row.wa_id,
+        "fromMe": row.from_me,
+        "sender": shapes.party(row.sender) if row.sender else None,
+        "after": moment(datetime.fromtimestamp(event.after, UTC)),
+        "before": moment(datetime.fromtimestamp(event.before, UTC)),
+    }
+    news.tell_of_chat(company, session, row.chat, "message.lost", data, happened_at=row.timestamp)
 
 
 # -- reactions -----------------------------------------------------------------------------------------------------

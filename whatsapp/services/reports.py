@@ -12,7 +12,7 @@ from fleet import leases
 from fleet.leases import Lease
 from fleet.models import Placement
 from fleet.reasons import Reason
-from fleet.states import Happening, State, Wanted
+from fleet.states import LINKED_UP, Happening, State, Wanted
 from tenants.models import Company
 from wharf.sql import together
 from whatsapp.engine import port
@@ -20,7 +20,7 @@ from whatsapp.models import Account, Session
 from whatsapp.services import inbound, linking, news, outbound, reacting, transitions
 
 #: What people say; a receipt is about what we have said.
-_SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.ReactionReceived)
+_SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.MessageLost, port.ReactionReceived)
 #: Seconds until the next attempt, by how many have failed in a row; each with jitter, the last one for ever.
 BACKOFF: Final = (1.0, 3.0, 8.0, 20.0, 45.0, 90.0, 180.0, 300.0)
 
@@ -139,6 +139,10 @@ class _Batch:
                 linking.record_connected(self._company, self._session, self._placement, event)
             case port.ProfileSeen(push_name=name):
                 linking.record_profile(self._company, self._session, name)
+            case port.Doubtful():
+                self.move(Happening.DOUBTED, Reason.NOT_ANSWERING)
+            case port.Alive(ok=True) if self._placement.state == State.DEGRADED:
+                self.move(Happening.CONNECTED, Reason.NONE)
             case port.ConnectionLost():
                 self._connection_lost(event)
             case port.Ended():
@@ -201,6 +205,7 @@ def _face(placement: Placement) -> tuple[object, ...]:
 _TOGETHER: Final[dict[type, Callable[..., None]]] = {
     port.MessageReceived: inbound.record_messages,
     port.MessageUnreadable: inbound.record_messages,
+    port.MessageLost: inbound.record_messages,
     port.ReactionReceived: inbound.record_reactions,
     port.ReceiptReceived: inbound.record_receipts,
     port.SendFinished: outbound.record_finished,
@@ -214,7 +219,7 @@ def record_start(*, company: Company, lease: Lease) -> State:
     """The owner begins to bring the session up. What a former owner last said of it is no longer so."""
     placement = leases.hold(lease)
     batch = _Batch(company, placement)
-    if placement.state in (State.CONNECTED, State.PAIRING):
+    if placement.state in (*LINKED_UP, State.PAIRING):
         batch.lose(Reason.WORKER_SILENT, "taken over from a worker that is gone", None)
     else:
         batch.move(Happening.STARTED, Reason.STARTING)

@@ -26,6 +26,11 @@ class Owned:
     is_starting: bool = False
     is_connected: bool = False
     was_asked_to_leave: bool = False
+    #: The connection is there, and does not answer.
+    is_doubtful: bool = False
+    #: When its host last said anything (monotonic), and our looks since.
+    heard_at: float = field(default_factory=time.monotonic)
+    silent_looks: int = 0
     #: Grows whenever something is written for the session: a decision on older rows would be a wrong one.
     writes: int = 0
     #: `Placement.work` as far as it has been done.
@@ -73,10 +78,18 @@ class Owned:
     def is_overdue(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
 
+    def hears(self) -> None:
+        """A word of its host."""
+        self.heard_at, self.silent_looks = time.monotonic(), 0
+
+    @property
+    def silent_seconds(self) -> float:
+        return time.monotonic() - self.heard_at
+
     def is_without_host(self) -> None:
         """Nothing holds the session any more."""
         self.host, self.is_starting = None, False
-        self.is_connected = self.was_asked_to_leave = False
+        self.is_connected = self.was_asked_to_leave = self.is_doubtful = False
         self.in_flight.clear()
         # Whatever was asked of that host has to be asked again of the next.
         self.code_asked_at, self.seen_work, self.has_more = None, -1, False

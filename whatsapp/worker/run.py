@@ -35,7 +35,7 @@ from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.identity import Identity
 from whatsapp.worker.owned import Owned
-from whatsapp.worker.storing import DATABASE_AWAY, in_company
+from whatsapp.worker.storing import DATABASE_AWAY, Storing
 
 log = logging.getLogger("whatsapp.worker")
 
@@ -45,10 +45,18 @@ R = TypeVar("R")
 TICK_SECONDS: Final = leases.LEASE.total_seconds() / 4
 #: A host has this long to leave in good order.
 GRACE_SECONDS: Final = 12.0
+#: What they told last, and that their sessions are free, may take so long each to be stored.
+FAREWELL_SECONDS: Final = 10.0
 #: A linked session that neither connects nor fails in this time is looked at as stuck.
 START_SECONDS: Final = 30.0
 #: After the phone agreed, the link must be up by then (neonize may lose the news of it and say nothing).
 FINISH_SECONDS: Final = 30.0
+#: A connection that does not answer is given so long to do it after all, and is then made anew.
+DOUBT_SECONDS: Final = 30.0
+#: A host tells a sign of life every fifteen seconds; after so long without any it is doubted, but not before we have
+#: looked a few times ourselves: we may be the one that was asleep.
+SILENT_SECONDS: Final = 60.0
+SILENT_LOOKS: Final = 5
 #: After a code's expiry the next one, or the end of linking, must have come.
 CODE_SLACK_SECONDS: Final = 15.0
 #: Messages handed to one session's engine and not yet answered.
@@ -81,6 +89,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._starting = asyncio.Semaphore(STARTING_HOSTS)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._launches: set[asyncio.Task[None]] = set()
+        self._storing = Storing()
         self._row: models.Worker | None = None
         self._next_tick = 0.0
         self._is_closing = False
@@ -102,6 +112,7 @@ class Worker:
         await self.open()
         listener = asyncio.create_task(wakeups.listen(self._wake, self._woken, self._hear))
         stopper = asyncio.create_task(stop.wait())
+        stopper.add_done_callback(lambda _: self._storing.hasten())
         try:
             while not stop.is_set():
                 await self._round()
@@ -146,6 +157,7 @@ class Worker:
         """Beat, claim, and take one step for every session owned."""
         self._next_tick = asyncio.get_running_loop().time() + TICK_SECONDS
         self._woken.clear()
+        await self._doubt_the_silent()
         marks = self._marks()
         placements = await arun_in_public(leases.renew, self._worker)
         await self._keep_only(placements)
@@ -156,6 +168,15 @@ class Worker:
         await self._look_at([*placements, *claimed], marks)
         await self._note_evidence()
         await self._warm_up()
+
+    async def _doubt_the_silent(self) -> None:
+        """A host that hangs says nothing at all, not even that."""
+        for owned in list(self._owned.values()):
+            owned.silent_looks += 1
+            is_silent = owned.silent_looks > SILENT_LOOKS and owned.silent_seconds > SILENT_SECONDS
+            if is_silent and owned.is_connected and not owned.is_doubtful:
+                self._notice(owned, [port.Doubtful()])
+                await self._write(owned, reports.record, events=[port.Doubtful()])
 
     async def attend(self, session_ids: Iterable[str]) -> None:
         """Look at these now: somebody wants something of them. Others' and nobody's are claimed if they are free."""
@@ -246,11 +267,15 @@ class Worker:
             size = self._limits.sessions_per_host
             shared = [linked[i : i + size] for i in range(0, len(linked), size)]
             for number, together in enumerate([*alone, *shared]):
-                self._spawn(self._start_host(together, network, number * self._limits.hold_back))
+                launch = self._spawn(self._start_host(together, network, number * self._limits.hold_back))
+                self._launches.add(launch)
+                launch.add_done_callback(self._launches.discard)
 
     async def _start_host(self, group: list[Owned], network: str, delay: float) -> None:
         await asyncio.sleep(delay * random.random())  # noqa: S311  # jitter, not a secret
         async with self._starting:
+            if self._is_closing:
+                return
             try:
                 births = [birth for owned in group if (birth := await self._prepare(owned))]
                 if births:
@@ -310,6 +335,8 @@ class Worker:
         """What cannot be stored stops its own session and none of its neighbours; it is tried again with a new host."""
         try:
             await self._take(run, owned, told)
+        except DATABASE_AWAY as error:
+            log.warning("session %s: the journal keeps what came last (%s)", owned.session_id, type(error).__name__)
         except Exception as error:
             log.exception("session %s: what its host reported cannot be stored", owned.session_id)
             await self._abandon(owned)
@@ -319,12 +346,14 @@ class Worker:
 
     async def _take(self, run: HostRun, owned: Owned, told: list[port.Report]) -> None:
         """Store what was reported; only then may the host forget it."""
-        events = [report.event for report in told]
+        # An entry that means nothing is no sign of life: it may be from before this connection.
+        events = [report.event for report in told if not (report.seq and isinstance(report.event, port.Alive))]
+        heals = owned.is_doubtful
         self._notice(owned, events)
         if seen := [event for event in events if isinstance(event, port.TypingSeen)]:
             self._spawn(self._tell_typing(owned, seen))
         events = [event for event in events if not isinstance(event, port.TypingSeen)]
-        if any(not isinstance(event, port.Alive) for event in events):
+        if any(heals or not isinstance(event, port.Alive) for event in events):
             stored = await self._write(owned, reports.record, events=events)
             if stored is None:
                 return
@@ -345,13 +374,21 @@ class Worker:
 
     def _notice(self, owned: Owned, events: Iterable[port.EngineEvent]) -> None:
         """What the worker's own picture needs: who is connected, and what to wait for."""
+        owned.hears()
         for event in events:
             match event:
                 case port.Connected():
                     owned.is_connected = owned.has_more = True
+                    owned.is_doubtful = False
                     owned.wait_at_most(None)
                 case port.ConnectionLost() | port.Ended():
-                    owned.is_connected = False
+                    owned.is_connected = owned.is_doubtful = False
+                    owned.wait_at_most(None)
+                case port.Doubtful() if owned.is_connected and not owned.is_doubtful:
+                    owned.is_doubtful = True
+                    owned.wait_at_most(DOUBT_SECONDS)
+                case port.Alive(ok=True) if owned.is_doubtful:
+                    owned.is_doubtful, owned.has_more = False, True
                     owned.wait_at_most(None)
                 case port.ChallengeIssued(kind="qr", seconds=seconds):
                     owned.wait_at_most(seconds + CODE_SLACK_SECONDS)
@@ -455,6 +492,9 @@ class Worker:
             return
         work = owned.placement.work
         has_news = owned.seen_work != work
+        if owned.is_doubtful:
+            # Whatever is handed to it now would wait for an answer, and might end as unconfirmed.
+            return
         if owned.is_connected and len(owned.in_flight) < IN_FLIGHT // 2 and (has_news or owned.has_more):
             await self._send(run, owned)
         elif not owned.is_connected and not owned.placement.is_linked and has_news:
@@ -493,7 +533,7 @@ class Worker:
         self._look_again(owned)
 
     async def _ask_for_code(self, run: HostRun, owned: Owned) -> None:
-        request = await in_company(owned.company, owning.wanted_code, session_id=owned.session_id)
+        request = await self._storing.in_company(owned.company, owning.wanted_code, session_id=owned.session_id)
         if request and request.at != owned.code_asked_at:
             owned.code_asked_at = request.at
             await run.host.command(owned.session_id, port.RequestCode(request.phone))
@@ -517,7 +557,8 @@ class Worker:
         """Call a service that writes for the session; None when it turned out to be another worker's."""
         owned.writes += 1
         try:
-            return await in_company(owned.company, function, company=owned.company, lease=owned.lease, **kwargs)
+            arguments = {"company": owned.company, "lease": owned.lease, **kwargs}
+            return await self._storing.in_company(owned.company, function, **arguments)
         except LeaseLost:
             await self._drop(owned)
             return None
@@ -536,13 +577,29 @@ class Worker:
             log.error("a task of the worker failed", exc_info=error)
 
     async def close(self) -> None:
-        """Hand over: every host leaves in good order, what it reported is stored, the sessions become free."""
+        """Hand over: every host leaves in good order, what it reported is stored, the sessions become free.
+
+        Ends in bounded time whatever does not answer. What is not stored then is in the journals, and sessions that
+        were not given back are free when the lease has ended.
+        """
         self._is_closing = True
+        self._storing.hasten()
+        if self._launches:
+            # A host that is just being born is to be told to leave, too.
+            await asyncio.wait(self._launches, timeout=GRACE_SECONDS)
         for run in self._runs:
             run.is_leaving = True
         await asyncio.gather(*(run.host.end(grace=GRACE_SECONDS) for run in list(self._runs)))
-        await asyncio.gather(*(run.task for run in list(self._runs) if run.task), return_exceptions=True)
+        if watching := [run.task for run in list(self._runs) if run.task]:
+            await asyncio.wait(watching, timeout=FAREWELL_SECONDS)
         await self._engine.close()
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._give_back()
+        except (TimeoutError, *DATABASE_AWAY) as error:
+            log.warning("the sessions could not be given back (%s); their lease ends soon", type(error).__name__)
+
+    async def _give_back(self) -> None:
         for owned in list(self._owned.values()):
             if owned.placement.wanted != Wanted.STOPPED:
                 await self._write(owned, reports.record_loss, reason=Reason.WORKER_STOPPED, wait=False)

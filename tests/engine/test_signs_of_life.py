@@ -1,0 +1,76 @@
+"""What a host says of a connection that it does not hear: asked once, not waited for, not vouched for meanwhile."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine import events  # noqa: F401  # before the host, whose import of neonize it tidies up after
+from tests.waiting import eventually
+from whatsapp.engine import device_store, host
+from whatsapp.engine.host import Kept
+from whatsapp.engine.journal import Journal
+
+
+class Silent:
+    """A device's part that needs a connection: it answers when it is let."""
+
+    def __init__(self, folder: Path) -> None:
+        self.session_id, self.folder = "s1", folder
+        self.journal = Journal(folder / device_store.JOURNAL_FILE)
+        self.heard_at = time.monotonic()
+        self.is_doubtful = False
+        self.probes = 0
+        self.answers = threading.Event()
+
+    def probe(self) -> None:
+        self.probes += 1
+        self.answers.wait()
+        self.heard_at, self.is_doubtful = time.monotonic(), False
+
+    def doubt(self) -> None:
+        self.is_doubtful = True
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
+    monkeypatch.setattr(host, "QUIET_FOR_SECONDS", 60.0)
+    monkeypatch.setattr(host, "PROBE_SECONDS", 0.05)
+    device = Silent(device_store.make_folder(tmp_path, "s1"))
+    yield device
+    device.answers.set()
+
+
+@pytest.fixture
+def kept(device: Silent) -> Kept:
+    return Kept(device)  # type: ignore[arg-type]  # all of a device that this needs
+
+
+def test_what_was_heard_lately_is_not_asked(kept: Kept, device: Silent) -> None:
+    assert kept.vouch()
+    assert device.probes == 0
+
+
+def test_what_was_not_heard_for_long_is_asked_once_and_doubted_when_it_does_not_answer(
+    kept: Kept, device: Silent
+) -> None:
+    device.heard_at -= 61
+
+    assert kept.vouch()
+    eventually(lambda: not kept.vouch(), what="the doubt")
+    assert device.probes == 1
+
+    device.answers.set()
+    eventually(kept.vouch, what="the answer counts")
+
+
+def test_a_doubt_of_the_engines_own_is_asked_about_until_there_is_an_answer(kept: Kept, device: Silent) -> None:
+    device.doubt()
+
+    assert not kept.vouch()
+    eventually(lambda: device.probes, what="the question")
+    device.answers.set()
+
+    eventually(kept.vouch, what="the answer counts")

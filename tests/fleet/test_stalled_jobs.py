@@ -1,0 +1,115 @@
+"""A jobs process that is killed in the middle of a job: another one does it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from django.db import connection
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import AlreadyEnqueued
+
+from fleet.tasks import forget_old_workers, return_stalled_jobs
+from tests.waiting import eventually
+from whatsapp.tasks import expire_queued
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ROOT = Path(__file__).parents[2]
+
+
+class JobsProcess:
+    """`manage.py runjobs` on the test's database."""
+
+    def __init__(self) -> None:
+        database = urlsplit(os.environ["WHARF_DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+        self._process = subprocess.Popen(
+            [sys.executable, "manage.py", "runjobs"],
+            cwd=ROOT,
+            env=os.environ | {"WHARF_DATABASE_URL": database.geturl()},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture
+def held() -> Iterator[psycopg.Connection[object]]:
+    """The table that the job looks at, locked: the job hangs in the middle until this is closed."""
+    with psycopg.connect(**connection.get_connection_params()) as own:
+        own.execute("LOCK TABLE fleet_worker IN ACCESS EXCLUSIVE MODE")
+        yield own
+
+
+@pytest.fixture
+def started() -> Iterator[list[JobsProcess]]:
+    processes: list[JobsProcess] = []
+    yield processes
+    for process in processes:
+        process.kill()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
+def status(job_id: int) -> tuple[str, int]:
+    row = ProcrastinateJob.objects.get(pk=job_id)
+    return row.status, row.attempts
+
+
+def nobody_has_heard_of_the_workers() -> None:
+    """As after half a minute."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = last_heartbeat - interval '5 minutes'")
+
+
+def test_the_job_of_a_killed_process_is_done_by_the_next_one(
+    held: psycopg.Connection[object], started: list[JobsProcess]
+) -> None:
+    job_id = forget_old_workers.configure().defer(timestamp=0)
+    started.append(JobsProcess())
+    eventually(lambda: status(job_id)[0] == "doing", what="the job runs")
+
+    started[0].kill()
+    held.close()
+    nobody_has_heard_of_the_workers()
+    started.append(JobsProcess())
+    with suppress(AlreadyEnqueued):
+        return_stalled_jobs.configure().defer(timestamp=0)
+
+    eventually(lambda: status(job_id)[0] == "succeeded", what="the job was done")
+    assert status(job_id)[1] == 2
+
+
+def stall(job_id: int) -> int:
+    """Somebody died with it."""
+    ProcrastinateJob.objects.filter(pk=job_id).update(status="doing")
+    return job_id
+
+
+def test_a_stalled_job_that_is_queued_anew_already_is_given_up_and_holds_up_no_other(
+    started: list[JobsProcess],
+) -> None:
+    stalled = stall(expire_queued.configure().defer(timestamp=0))
+    anew = expire_queued.configure().defer(timestamp=1)
+    other = stall(forget_old_workers.configure().defer(timestamp=0))
+
+    # Nothing is done yet: the sweep finds both side by side.
+    asyncio.run(sweep())
+
+    assert [status(each)[0] for each in (stalled, anew, other)] == ["failed", "todo", "todo"]
+    started.append(JobsProcess())
+    eventually(lambda: {status(anew)[0], status(other)[0]} == {"succeeded"}, what="what is to be done is done")
+
+
+async def sweep() -> None:
+    async with app.open_async():
+        await return_stalled_jobs(timestamp=0)

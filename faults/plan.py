@@ -1,0 +1,133 @@
+"""What a run will do, drawn from its seed before it starts: who writes when, who is sent what, what is killed when.
+
+The same seed draws the same plan; how the machine shares its time between the processes is not part of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+#: Of all messages, these leave; the others come in.
+SENT_SHARE: Final = 0.2
+#: Of those that come in, these come in bursts: as fast as the sandbox takes them, to the sessions of one company.
+BURST_SHARE: Final = 0.4
+BURST_SIZE: Final = 300
+CUSTOMERS_A_SESSION: Final = 3
+
+#: What is done, and how often beside one another. The first ones end processes with SIGKILL.
+KILLS: Final[Mapping[str, int]] = {
+    "host": 8,
+    "worker": 3,
+    "web": 3,
+    "webhooks": 3,
+    "jobs": 1,
+    "valkey": 2,
+    "postgres": 2,
+    "postgres backend": 2,
+}
+TROUBLES: Final[Mapping[str, int]] = {
+    "connections dropped": 4,
+    "acks withheld": 2,
+    "receiver down": 2,
+    "receiver slow": 2,
+    "receiver fails": 2,
+}
+#: Seconds between two deeds.
+PAUSES: Final = (2.0, 6.0)
+#: Every other host dies in the middle of a burst, so long after it has begun.
+INTO_A_BURST: Final = (0.2, 1.5)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text from a customer to a number of ours, or from there to the customer; both by their places in the cast."""
+
+    at: float
+    session: int
+    customer: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """`choice` picks among what is there then; `seconds` is how long a trouble lasts."""
+
+    at: float
+    kind: str
+    choice: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    seed: int
+    sessions: int
+    companies: int
+    seconds: float
+    incoming: Sequence[Written]
+    outgoing: Sequence[Written]
+    deeds: Sequence[Deed]
+
+
+def draw(*, messages: int, sessions: int, seconds: float, seed: int, companies: int = 2) -> Plan:
+    """A long run: deeds by their weights, until the load has ended."""
+    random = Random(seed)  # noqa: S311  # a plan, not a secret
+    incoming, bursts = _incoming(random, messages - int(messages * SENT_SHARE), sessions, companies, seconds)
+    outgoing = _outgoing(random, int(messages * SENT_SHARE), sessions, seconds)
+    deeds = sorted(_deeds(random, seconds, bursts), key=lambda deed: deed.at)
+    return Plan(seed, sessions, companies, seconds, incoming, outgoing, deeds)
+
+
+def draw_short(*, messages: int, sessions: int, seed: int) -> Plan:
+    """Each deed once, in any order, beside a light load."""
+    random = Random(seed)  # noqa: S311
+    kinds = [*KILLS, *TROUBLES]
+    random.shuffle(kinds)
+    deeds = [Deed(1.0 + 2.0 * place, kind, random.random(), 2.0) for place, kind in enumerate(kinds)]
+    seconds = deeds[-1].at + 2.0
+    count = int(messages * SENT_SHARE)
+    outgoing = _outgoing(random, count, sessions, seconds)
+    incoming = [*_spread(random, messages - count, sessions, seconds, "in")]
+    return Plan(seed, sessions, 2, seconds, incoming, outgoing, deeds)
+
+
+# -- who writes ------------------------------------------------------------------------------------------------------
+def _incoming(
+    random: Random, count: int, sessions: int, companies: int, seconds: float
+) -> tuple[list[Written], list[float]]:
+    """Everything that comes in, and when the bursts begin."""
+    bursts = max(1, int(count * BURST_SHARE) // BURST_SIZE)
+    size = int(count * BURST_SHARE) // bursts
+    begins = sorted(random.uniform(0.1, 0.9) * seconds for _ in range(bursts))
+    found = [*_spread(random, count - bursts * size, sessions, seconds, "in")]
+    for number, begin in enumerate(begins):
+        ours = range(random.randrange(companies), sessions, companies)
+        for place in range(size):
+            customer = random.randrange(CUSTOMERS_A_SESSION)
+            found.append(Written(begin, random.choice(ours), customer, f"burst {number} {place}"))
+    return sorted(found, key=lambda one: one.at), begins
+
+
+def _outgoing(random: Random, count: int, sessions: int, seconds: float) -> list[Written]:
+    return sorted(_spread(random, count, sessions, seconds, "out"), key=lambda one: one.at)
+
+
+def _spread(random: Random, count: int, sessions: int, seconds: float, name: str) -> Iterator[Written]:
+    for number in range(count):
+        customer = random.randrange(CUSTOMERS_A_SESSION)
+        yield Written(random.uniform(0, seconds), random.randrange(sessions), customer, f"{name} {number}")
+
+
+# -- what is done ----------------------------------------------------------------------------------------------------
+def _deeds(random: Random, seconds: float, bursts: Sequence[float]) -> Iterator[Deed]:
+    weights, at, hosts = {**KILLS, **TROUBLES}, 2.0, 0
+    while at < seconds:
+        [kind] = random.choices([*weights], [*weights.values()])
+        deed = Deed(at, kind, random.random(), random.uniform(2.0, 8.0))
+        hosts += kind == "host"
+        if kind == "host" and hosts % 2 == 0:
+            into = random.choice(bursts) + random.uniform(*INTO_A_BURST)
+            deed = Deed(into, kind, deed.choice, deed.seconds)
+        yield deed
+        at += random.uniform(*PAUSES)

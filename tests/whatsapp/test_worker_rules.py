@@ -105,6 +105,7 @@ def test_a_worker_that_wakes_up_late_stops_its_hosts_and_writes_nothing_more(doc
         assert old_host.exit_reason == ""
 
     eventually(lambda: old_host.exit_reason, what="the old host is gone")
+    assert old_host.exit_reason == "exit code 0", "with all that it had told WhatsApp"
     dock.shows(session_id, State.CONNECTED)
     assert dock.received("While it slept").body
     assert dock.placement(session_id).fence == 2
@@ -192,6 +193,30 @@ def test_what_cannot_be_stored_stops_its_own_session_alone(dock: Dock, monkeypat
     dock.received("Poison, the first time")
     dock.shows(poisoned, State.CONNECTED)
     assert dock.history(neighbour) == history
+
+
+def test_a_connected_host_is_left_in_good_order_and_gone_before_the_next_one(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock.work()
+    session_id = dock.connected()
+    host = dock.engine.host_of(session_id)
+    assert host is not None
+    monkeypatch.setattr(reports, "record", failing(reports.record, DataError("NUL"), port.MessageReceived))
+    dock.engine.is_slow_to_leave = True
+
+    dock.engine.contact_writes(session_id, BOB, "In the middle of it")
+    dock.noted(session_id, "cannot be stored: DataError")
+    dock.engine.contact_writes(session_id, BOB, "While it is leaving")
+    neighbour = dock.linked_before(1)
+    all_are(dock, State.CONNECTED, neighbour)
+
+    # It was due when the neighbour was started, and was left alone.
+    assert [held for held, _ in dock.engine.started] == [{session_id}, {*neighbour}]
+    dock.engine.is_slow_to_leave = False
+    dock.received("In the middle of it")
+    dock.received("While it is leaving")
+    assert host.exit_reason == "exit code 0"
 
 
 # -- hosts -----------------------------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ class Owned:
     host: "HostRun | None" = None
     #: A host is being made for it.
     is_starting: bool = False
+    #: Its last host has not gone yet.
+    is_leaving: bool = False
     is_connected: bool = False
     was_asked_to_leave: bool = False
     #: Grows whenever something is written for the session: a decision on older rows would be a wrong one.
@@ -59,7 +61,9 @@ class Owned:
 
     @property
     def seen(self) -> Seen:
-        return Seen(self.host is not None or self.is_starting, self.is_connected, self.was_asked_to_leave)
+        return Seen(
+            self.host is not None or self.is_starting or self.is_leaving, self.is_connected, self.was_asked_to_leave
+        )
 
     def unanswered(self, seconds: float) -> set[str]:
         """Messages that the engine has had for longer than so many seconds."""

@@ -102,7 +102,7 @@ class FakeHost:
 
     async def end(self, *, grace: float) -> None:
         deadline = self._loop.time() + grace
-        while self._engine.is_slow_to_leave and self._loop.time() < deadline:
+        while self._engine.is_slow_to_leave and self._loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         self._engine.end(self, "SIGKILL" if self._engine.is_slow_to_leave else "exit code 0")
 

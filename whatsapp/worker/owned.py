@@ -75,7 +75,10 @@ class Owned:
 
     @property
     def is_overdue(self) -> bool:
-        return self.deadline is not None and time.monotonic() > self.deadline
+        """Whether the engine has been silent for too long. What it said and we have not come to yet is no silence."""
+        if self.deadline is None or time.monotonic() <= self.deadline:
+            return False
+        return self.host is None or not self.host.has_news_of(self.session_id)
 
     def is_without_host(self) -> None:
         """Nothing holds the session any more."""

@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -69,11 +69,12 @@ class Run:
     ) -> None:
         self._plan, self._product, self._receiver, self._cast = plan, product, receiver, cast
         self._sandbox, self._say = sandbox, say
-        self._ended = threading.Event()
-        self._load = Load(cast, product.url, self._ended)
+        #: No more load and no more harm; and then no more reading.
+        self._is_over, self._ended = threading.Event(), threading.Event()
+        self._load = Load(cast, product.url, self._is_over)
         self._readers = [Reader(company, product.url, self._ended) for company in cast.companies]
         numbers = [session.phone.number for session in cast.sessions]
-        self._chaos = Chaos(product.pid, sandbox, receiver, numbers, self._ended)
+        self._chaos = Chaos(product.pid, sandbox, receiver, numbers, self._is_over)
         self._began = time.monotonic()
 
     def go(self) -> Outcome:
@@ -93,19 +94,20 @@ class Run:
 
     # -- under load --------------------------------------------------------------------------------------------------
     def _disturb(self) -> None:
-        plan = self._plan
-        loading = partial(self._load.run, plan.incoming, plan.outgoing, self._began)
-        threads = [
-            threading.Thread(target=loading, daemon=True),
-            threading.Thread(target=self._chaos.run, args=(plan.deeds, self._began), daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
-        deadline = self._began + plan.seconds + SETTLE_SECONDS
-        while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
-            self._tell_progress()
-            for thread in threads:
-                thread.join(PROGRESS_SECONDS / len(threads))
+        plan, deadline = self._plan, self._began + self._plan.seconds + SETTLE_SECONDS
+        with ThreadPoolExecutor(2) as pool:
+            parts = [
+                pool.submit(self._load.run, plan.incoming, plan.outgoing, self._began),
+                pool.submit(self._chaos.run, plan.deeds, self._began),
+            ]
+            try:
+                while wait(parts, PROGRESS_SECONDS, FIRST_EXCEPTION).not_done and time.monotonic() < deadline:
+                    self._tell_progress()
+                    _raise_failures(parts)
+            finally:
+                # What hangs by now is not done any more.
+                self._is_over.set()
+        _raise_failures(parts)
 
     def _tell_progress(self, rest: str = "") -> None:
         spoken, asked = f"{len(self._load.spoken)} written", f"{len(self._load.asked)} sends answered"
@@ -188,3 +190,9 @@ class Run:
             left=truth.left(self._sandbox, self._cast),
             kills=self._chaos.kills,
         )
+
+
+def _raise_failures(parts: Iterable[Future[None]]) -> None:
+    for part in parts:
+        if part.done():
+            part.result()

@@ -26,12 +26,17 @@ LOOK_SECONDS: Final = 0.1
 
 
 class Chaos:
-    """`root` is the product's first process, `numbers` those of its sessions; `kills` is what was done, and when."""
+    """`root` is the product's first process, `sessions` (id, number) its sessions; `kills` what was done, and when."""
 
     def __init__(
-        self, root: int, sandbox: httpx.Client, receiver: Receiver, numbers: Sequence[str], ended: threading.Event
+        self,
+        root: int,
+        sandbox: httpx.Client,
+        receiver: Receiver,
+        sessions: Sequence[tuple[str, str]],
+        ended: threading.Event,
     ) -> None:
-        self._root, self._sandbox, self._receiver, self._numbers = root, sandbox, receiver, numbers
+        self._root, self._sandbox, self._receiver, self._sessions = root, sandbox, receiver, sessions
         self._ended = ended
         self._endings: list[threading.Timer] = []
         self.kills: list[Kill] = []
@@ -66,7 +71,11 @@ class Chaos:
         self.missed.append(deed.kind)
 
     def _try_to_kill(self, deed: Deed) -> Kill | None:
-        if not (found := targets(self._root, deed.kind)):
+        found = targets(self._root, deed.kind)
+        if deed.session is not None:
+            session_id, _ = self._sessions[deed.session]
+            found = [pid for pid in found if session_id in sessions_of(pid)]
+        if not found:
             return None
         pid = found[int(deed.choice * len(found))]
         with suppress(ProcessLookupError):
@@ -103,7 +112,7 @@ class Chaos:
 
     def _drop(self) -> None:
         """Every connection at once, as when a network goes."""
-        for number in self._numbers:
+        for _, number in self._sessions:
             self._sandbox.post("/faults", json={"drop": number})
 
     def _withhold(self) -> None:

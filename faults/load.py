@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -22,12 +23,16 @@ SENDERS: Final = 6
 
 
 class Load:
-    """`spoken` and `asked` grow while it runs; `run` returns when all is written and answered."""
+    """`spoken` and `asked` grow while it runs; `run` returns when all is written and answered.
+
+    `repeated` counts what made the sending client ask again: a status, or that nobody answered.
+    """
 
     def __init__(self, cast: Cast, url: str, ended: threading.Event) -> None:
         self._cast, self._url, self._ended = cast, url, ended
         self.spoken: list[Spoken] = []
         self.asked: list[Asked] = []
+        self.repeated: Counter[str] = Counter()
 
     def run(self, incoming: Sequence[Written], outgoing: Sequence[Written], began: float) -> None:
         """`began` is monotonic."""
@@ -77,6 +82,7 @@ class Load:
                 return str(answer.json()["data"]["id"])
             if answer is not None and answer.status_code not in AGAIN:
                 return ""
+            self.repeated[str(answer.status_code) if answer is not None else "no answer"] += 1
             self._ended.wait(PAUSE_SECONDS)
         return ""
 

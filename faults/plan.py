@@ -10,9 +10,10 @@ from typing import Final
 
 #: Of all messages, these leave; the others come in.
 SENT_SHARE: Final = 0.2
-#: Of those that come in, these come in bursts: as fast as the sandbox takes them, to the sessions of one company.
+#: Of those that come in, these come in bursts: as fast as the sandbox takes them, to so many sessions at once.
 BURST_SHARE: Final = 0.4
-BURST_SIZE: Final = 300
+BURST_SIZE: Final = 600
+BURST_SESSIONS: Final = 2
 CUSTOMERS_A_SESSION: Final = 3
 
 #: What is done, and how often beside one another. The first ones end processes with SIGKILL.
@@ -51,12 +52,22 @@ class Written:
 
 @dataclass(frozen=True)
 class Deed:
-    """`choice` picks among what is there then; `seconds` is how long a trouble lasts."""
+    """`choice` picks among what is there then; `seconds` is how long a trouble lasts.
+
+    `session`: the place in the cast of one whose host is meant.
+    """
 
     at: float
     kind: str
     choice: float
     seconds: float
+    session: int | None = None
+
+
+@dataclass(frozen=True)
+class Burst:
+    at: float
+    sessions: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Plan:
 def draw(*, messages: int, sessions: int, seconds: float, seed: int, companies: int = 2) -> Plan:
     """A long run: deeds by their weights, until the load has ended."""
     random = Random(seed)  # noqa: S311  # a plan, not a secret
-    incoming, bursts = _incoming(random, messages - int(messages * SENT_SHARE), sessions, companies, seconds)
+    incoming, bursts = _incoming(random, messages - int(messages * SENT_SHARE), sessions, seconds)
     outgoing = _outgoing(random, int(messages * SENT_SHARE), sessions, seconds)
     deeds = sorted(_deeds(random, seconds, bursts), key=lambda deed: deed.at)
     return Plan(seed, sessions, companies, seconds, incoming, outgoing, deeds)
@@ -93,20 +104,22 @@ def draw_short(*, messages: int, sessions: int, seed: int) -> Plan:
 
 
 # -- who writes ------------------------------------------------------------------------------------------------------
-def _incoming(
-    random: Random, count: int, sessions: int, companies: int, seconds: float
-) -> tuple[list[Written], list[float]]:
-    """Everything that comes in, and when the bursts begin."""
-    bursts = max(1, int(count * BURST_SHARE) // BURST_SIZE)
-    size = int(count * BURST_SHARE) // bursts
-    begins = sorted(random.uniform(0.1, 0.9) * seconds for _ in range(bursts))
-    found = [*_spread(random, count - bursts * size, sessions, seconds, "in")]
-    for number, begin in enumerate(begins):
-        ours = range(random.randrange(companies), sessions, companies)
-        for place in range(size):
+def _incoming(random: Random, count: int, sessions: int, seconds: float) -> tuple[list[Written], list[Burst]]:
+    """Everything that comes in, and the bursts in it."""
+    number = max(1, int(count * BURST_SHARE) // BURST_SIZE)
+    size = int(count * BURST_SHARE) // number
+    bursts = [_burst(random, sessions, seconds) for _ in range(number)]
+    found = [*_spread(random, count - number * size, sessions, seconds, "in")]
+    for place, burst in enumerate(bursts):
+        for each in range(size):
             customer = random.randrange(CUSTOMERS_A_SESSION)
-            found.append(Written(begin, random.choice(ours), customer, f"burst {number} {place}"))
-    return sorted(found, key=lambda one: one.at), begins
+            found.append(Written(burst.at, random.choice(burst.sessions), customer, f"burst {place} {each}"))
+    return sorted(found, key=lambda one: one.at), bursts
+
+
+def _burst(random: Random, sessions: int, seconds: float) -> Burst:
+    at = random.uniform(0.1, 0.9) * seconds
+    return Burst(at, random.sample(range(sessions), min(BURST_SESSIONS, sessions)))
 
 
 def _outgoing(random: Random, count: int, sessions: int, seconds: float) -> list[Written]:
@@ -120,14 +133,15 @@ def _spread(random: Random, count: int, sessions: int, seconds: float, name: str
 
 
 # -- what is done ----------------------------------------------------------------------------------------------------
-def _deeds(random: Random, seconds: float, bursts: Sequence[float]) -> Iterator[Deed]:
+def _deeds(random: Random, seconds: float, bursts: Sequence[Burst]) -> Iterator[Deed]:
     weights, at, hosts = {**KILLS, **TROUBLES}, 2.0, 0
     while at < seconds:
         [kind] = random.choices([*weights], [*weights.values()])
         deed = Deed(at, kind, random.random(), random.uniform(2.0, 8.0))
         hosts += kind == "host"
         if kind == "host" and hosts % 2 == 0:
-            into = random.choice(bursts) + random.uniform(*INTO_A_BURST)
-            deed = Deed(into, kind, deed.choice, deed.seconds)
+            burst = random.choice(bursts)
+            into = burst.at + random.uniform(*INTO_A_BURST)
+            deed = Deed(into, kind, deed.choice, deed.seconds, random.choice(burst.sessions))
         yield deed
         at += random.uniform(*PAUSES)

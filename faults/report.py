@@ -29,6 +29,9 @@ def _load(outcome: Outcome) -> Iterator[str]:
     ends = ", ".join(f"{count} {status}" for status, count in sorted(verdict.sends.items()))
     unsure = sum(row.status == "unconfirmed" and row.text in seen.arrived for row in seen.rows)
     yield f"{len(seen.asked)} sends asked for: {ends}" + (f" ({unsure} of them arrived)" if unsure else "")
+    if outcome.repeated:
+        again = ", ".join(f"{reason} {count} times" for reason, count in sorted(outcome.repeated.items()))
+        yield f"the client asked again after: {again}"
     yield f"{len(seen.log)} events logged; {len(seen.came)} requests taken, {verdict.repeats} of them repeats"
 
 

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,7 @@ class Outcome:
     verdict: Verdict
     kills: Sequence[Kill]
     missed: Sequence[str]
+    repeated: Mapping[str, int]
     seconds: float
     #: What the calm still waited for when it was over; empty when all had come to rest.
     unrest: str
@@ -73,8 +75,8 @@ class Run:
         self._is_over, self._ended = threading.Event(), threading.Event()
         self._load = Load(cast, product.url, self._is_over)
         self._readers = [Reader(company, product.url, self._ended) for company in cast.companies]
-        numbers = [session.phone.number for session in cast.sessions]
-        self._chaos = Chaos(product.pid, sandbox, receiver, numbers, self._is_over)
+        sessions = [(session.id, session.phone.number) for session in cast.sessions]
+        self._chaos = Chaos(product.pid, sandbox, receiver, sessions, self._is_over)
         self._began = time.monotonic()
 
     def go(self) -> Outcome:
@@ -88,7 +90,8 @@ class Run:
             return self._outcome(unrest)
         finally:
             self._ended.set()
-            self._chaos.calm()
+            with suppress(httpx.HTTPError):
+                self._chaos.calm()
             for reader in self._readers:
                 reader.finish()
 
@@ -167,10 +170,16 @@ class Run:
         came, read = self._receiver.came(), [each for reader in self._readers for each in reader.read]
         books = truth.books(self._product.database_url, self._cast.companies)
         evidence = self._evidence(books, came, read)
-        seconds = time.monotonic() - self._began
         return Outcome(
-            self._plan, evidence, judge(evidence), self._chaos.kills, self._chaos.missed, seconds, unrest
-        )  # fmt: skip
+            plan=self._plan,
+            evidence=evidence,
+            verdict=judge(evidence),
+            kills=self._chaos.kills,
+            missed=self._chaos.missed,
+            repeated=self._load.repeated,
+            seconds=time.monotonic() - self._began,
+            unrest=unrest,
+        )
 
     def _evidence(self, books: Books, came: Sequence[Came], read: Sequence[tuple[str, int, str]]) -> Evidence:
         companies = self._cast.companies

@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 
 from faults import plan
+from faults.ledger import BURST
 
 
 def test_the_same_seed_draws_the_same_plan_and_another_one_another() -> None:
@@ -27,11 +28,12 @@ def test_a_long_run_has_the_messages_that_were_asked_for_and_every_kind_of_kill(
 
 def test_some_hosts_die_in_the_middle_of_a_burst() -> None:
     drawn = plan.draw(messages=10_000, sessions=20, seconds=480.0, seed=3)
-    bursts = Counter(one.at for one in drawn.incoming if one.text.startswith("burst"))
+    bursts = Counter((one.at, one.session) for one in drawn.incoming if one.text.startswith("burst"))
 
-    hosts = [deed.at for deed in drawn.deeds if deed.kind == "host"]
-    assert any(0 < at - begin < 2 for at in hosts for begin in bursts)
-    assert min(bursts.values()) >= 200, "faster than what a killed host is measured by"
+    aimed = [deed for deed in drawn.deeds if deed.session is not None]
+    assert aimed
+    assert all(any(0 < deed.at - at < 2 and deed.session == session for at, session in bursts) for deed in aimed)
+    assert min(bursts.values()) > BURST, "faster than what a killed host is measured by"
 
 
 def test_a_short_run_does_everything_once() -> None:

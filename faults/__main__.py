@@ -27,10 +27,11 @@ def main() -> int:
     try:
         outcome = suite.run(plan.draw(**size, seed=seed), folder, _say)
     except KeyboardInterrupt:
+        _forget(folder)
         return INTERRUPTED
     print(f"\n{report.text_of(outcome)}", flush=True)
     if report.is_good(outcome):
-        shutil.rmtree(folder)
+        _forget(folder)
         return 0
     print(f"\nThe run's logs and data are in {folder}.", flush=True)
     return FAILED
@@ -47,6 +48,12 @@ def _options() -> argparse.Namespace:
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _forget(folder: Path) -> None:
+    """With the database, which root's runs keep elsewhere."""
+    shutil.rmtree((folder / "var" / "stack").resolve(), ignore_errors=True)
+    shutil.rmtree(folder)
 
 
 def _say(line: str) -> None:

@@ -95,7 +95,7 @@ def draw_short(*, messages: int, sessions: int, seed: int) -> Plan:
     random = Random(seed)  # noqa: S311
     kinds = [*KILLS, *TROUBLES]
     random.shuffle(kinds)
-    deeds = [Deed(1.0 + 2.0 * place, kind, random.random(), 2.0) for place, kind in enumerate(kinds)]
+    deeds = [Deed(1.0 + 1.5 * place, kind, random.random(), 2.0) for place, kind in enumerate(kinds)]
     seconds = deeds[-1].at + 2.0
     count = int(messages * SENT_SHARE)
     outgoing = _outgoing(random, count, sessions, seconds)

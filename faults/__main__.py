@@ -21,11 +21,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     seed = options.seed if options.seed is not None else int(time.time()) % 1_000_000
     size = {"messages": options.messages, "sessions": options.sessions, "seconds": options.minutes * 60}
-    _say("python -m faults " + f"--messages {options.messages} --sessions {options.sessions} "
-         f"--minutes {options.minutes:g} --seed {seed}")  # fmt: skip
+    _say(
+        f"python -m faults --messages {options.messages} --sessions {options.sessions} "
+        f"--minutes {options.minutes:g} --seed {seed}" + "".join(f" --only '{kind}'" for kind in options.only)
+    )
     folder = Path(tempfile.mkdtemp(prefix="wharf-faults-"))
     try:
-        outcome = suite.run(plan.draw(**size, seed=seed), folder, _say)
+        outcome = suite.run(plan.draw(**size, seed=seed, only=options.only), folder, _say)
     except KeyboardInterrupt:
         _forget(folder)
         return INTERRUPTED
@@ -43,6 +45,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, default=20, help="linked sessions (%(default)s)")
     parser.add_argument("--minutes", type=float, default=8.0, help="over which they are spread (%(default)s)")
     parser.add_argument("--seed", type=int, help="of a run to be repeated")
+    kinds = [*plan.KILLS, *plan.TROUBLES]
+    parser.add_argument(
+        "--only", action="append", default=[], choices=kinds, help="this deed; may be said several times"
+    )
     return parser.parse_args()
 
 

@@ -23,6 +23,8 @@ from faults.receiver import Receiver
 #: What is to be killed may be on its way back from the last time.
 PATIENCE_SECONDS: Final = 20.0
 LOOK_SECONDS: Final = 0.1
+#: What has come back is left alone for up to so long.
+AT_WORK_SECONDS: Final = 2.0
 
 
 class Chaos:
@@ -62,26 +64,33 @@ class Chaos:
 
     # -- killing -----------------------------------------------------------------------------------------------------
     def _kill(self, deed: Deed) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline, was_gone = time.monotonic() + PATIENCE_SECONDS, False
         while time.monotonic() < deadline and not self._ended.is_set():
+            if was_gone and self._candidates(deed):
+                # It is back, and dies in the middle of what has waited for it.
+                self._ended.wait(deed.choice * AT_WORK_SECONDS)
             if (kill := self._try_to_kill(deed)) is not None:
                 self.kills.append(kill)
                 return
+            was_gone = True
             self._ended.wait(LOOK_SECONDS)
         self.missed.append(deed.kind)
 
-    def _try_to_kill(self, deed: Deed) -> Kill | None:
+    def _candidates(self, deed: Deed) -> list[int]:
         found = targets(self._root, deed.kind)
-        if deed.session is not None:
-            session_id, _ = self._sessions[deed.session]
-            found = [pid for pid in found if session_id in sessions_of(pid)]
-        if not found:
+        if deed.session is None:
+            return found
+        session_id, _ = self._sessions[deed.session]
+        return [pid for pid in found if session_id in sessions_of(pid)]
+
+    def _try_to_kill(self, deed: Deed) -> Kill | None:
+        if not (found := self._candidates(deed)):
             return None
         pid = found[int(deed.choice * len(found))]
         with suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
             try:
-                if pid in targets(self._root, deed.kind):
+                if pid in self._candidates(deed):
                     held = sessions_of(pid) if deed.kind == "host" else frozenset()
                     at = time.time()
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)

@@ -3,7 +3,7 @@
 The same seed draws the same plan; how the machine shares its time between the processes is not part of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -81,12 +81,15 @@ class Plan:
     deeds: Sequence[Deed]
 
 
-def draw(*, messages: int, sessions: int, seconds: float, seed: int, companies: int = 2) -> Plan:
-    """A long run: deeds by their weights, until the load has ended."""
+def draw(
+    *, messages: int, sessions: int, seconds: float, seed: int, companies: int = 2, only: Collection[str] = ()
+) -> Plan:
+    """A long run: deeds by their weights, until the load has ended; with `only` no others than those."""
     random = Random(seed)  # noqa: S311  # a plan, not a secret
     incoming, bursts = _incoming(random, messages - int(messages * SENT_SHARE), sessions, seconds)
     outgoing = _outgoing(random, int(messages * SENT_SHARE), sessions, seconds)
-    deeds = sorted(_deeds(random, seconds, bursts), key=lambda deed: deed.at)
+    weights = {kind: weight for kind, weight in {**KILLS, **TROUBLES}.items() if not only or kind in only}
+    deeds = sorted(_deeds(random, seconds, bursts, weights), key=lambda deed: deed.at)
     return Plan(seed, sessions, companies, seconds, incoming, outgoing, deeds)
 
 
@@ -133,8 +136,8 @@ def _spread(random: Random, count: int, sessions: int, seconds: float, name: str
 
 
 # -- what is done ----------------------------------------------------------------------------------------------------
-def _deeds(random: Random, seconds: float, bursts: Sequence[Burst]) -> Iterator[Deed]:
-    weights, at, hosts = {**KILLS, **TROUBLES}, 2.0, 0
+def _deeds(random: Random, seconds: float, bursts: Sequence[Burst], weights: Mapping[str, int]) -> Iterator[Deed]:
+    at, hosts = 2.0, 0
     while at < seconds:
         [kind] = random.choices([*weights], [*weights.values()])
         deed = Deed(at, kind, random.random(), random.uniform(2.0, 8.0))

@@ -26,6 +26,12 @@ def test_a_long_run_has_the_messages_that_were_asked_for_and_every_kind_of_kill(
     assert {one.session for one in drawn.incoming} == set(range(20))
 
 
+def test_a_run_may_be_of_one_kind_of_deed() -> None:
+    drawn = plan.draw(messages=500, sessions=4, seconds=60.0, seed=3, only=["host", "receiver slow"])
+
+    assert {deed.kind for deed in drawn.deeds} == {"host", "receiver slow"}
+
+
 def test_some_hosts_die_in_the_middle_of_a_burst() -> None:
     drawn = plan.draw(messages=10_000, sessions=20, seconds=480.0, seed=3)
     bursts = Counter((one.at, one.session) for one in drawn.incoming if one.text.startswith("burst"))

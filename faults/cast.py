@@ -45,14 +45,14 @@ class Cast:
         return {session.id: session.company.slug for session in self.sessions}
 
 
-def assemble(product: Product, receiver: Receiver, *, companies: int, sessions: int) -> Cast:
+def assemble(product: Product, sandbox: httpx.Client, receiver: Receiver, *, companies: int, sessions: int) -> Cast:
     """Make the companies, tell them of the receiver, and link their sessions; they share them out in turn."""
     cast = Cast([_company(product, f"fleet-{number}", sessions) for number in range(companies)])
     for company in cast.companies:
         hook = company.admin.post("/api/whatsapp/webhooks", url=receiver.url_of(company.slug))["data"]
         receiver.learn(company.slug, hook["secret"])
     while (first := len(cast.sessions)) < sessions:
-        cast.sessions += _link(product, cast, range(first, min(first + AT_ONCE, sessions)))
+        cast.sessions += _link(sandbox, cast, range(first, min(first + AT_ONCE, sessions)))
     return cast
 
 
@@ -65,7 +65,7 @@ def _company(product: Product, name: str, sessions: int) -> Company:
     return Company(made["slug"], made["schema"], admin, admin.token, position)
 
 
-def _link(product: Product, cast: Cast, places: range) -> list[Session]:
+def _link(sandbox: httpx.Client, cast: Cast, places: range) -> list[Session]:
     made = []
     for place in places:
         company = cast.companies[place % len(cast.companies)]
@@ -73,8 +73,8 @@ def _link(product: Product, cast: Cast, places: range) -> list[Session]:
             Session(
                 company.admin.creates_a_session(f"Line {place}"),
                 company,
-                product.phone(str(79110000000 + place), f"Line {place}"),
-                tuple(_customer(product, place, number) for number in range(CUSTOMERS_A_SESSION)),
+                VirtualPhone(sandbox, str(79110000000 + place), f"Line {place}"),
+                tuple(_customer(sandbox, place, number) for number in range(CUSTOMERS_A_SESSION)),
             )
         )
     for session in made:
@@ -84,8 +84,8 @@ def _link(product: Product, cast: Cast, places: range) -> list[Session]:
     return made
 
 
-def _customer(product: Product, place: int, number: int) -> VirtualPhone:
-    return product.phone(str(79990000000 + place * CUSTOMERS_A_SESSION + number), f"Customer {place}-{number}")
+def _customer(sandbox: httpx.Client, place: int, number: int) -> VirtualPhone:
+    return VirtualPhone(sandbox, str(79990000000 + place * CUSTOMERS_A_SESSION + number), f"Customer {place}-{number}")
 
 
 def _qr(session: Session) -> str:

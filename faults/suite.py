@@ -55,12 +55,18 @@ def run(plan: Plan, folder: Path, say: Say) -> Outcome:
         say(f"starting the product in {folder}")
         product.starts()
         say(f"linking {plan.sessions} sessions of {plan.companies} companies")
-        cast = assemble(product, receiver, companies=plan.companies, sessions=plan.sessions)
-        with httpx.Client(base_url=product.sandbox_url, timeout=30.0, trust_env=False) as sandbox:
+        with _client_of(product) as sandbox:
+            cast = assemble(product, sandbox, receiver, companies=plan.companies, sessions=plan.sessions)
             return Run(plan, product, receiver, cast, sandbox, say).go()
     finally:
         product.ends()
         receiver.stop()
+
+
+def _client_of(product: Product) -> httpx.Client:
+    """For the sandbox. What a customer writes is written once, so no connection is kept that may just be closing."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.Client(base_url=product.sandbox_url, timeout=60.0, trust_env=False, limits=limits)
 
 
 class Run:

@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run manage services test check fmt bench install
+.PHONY: help run manage services test check fmt bench faults install
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ fmt: install ## Format the code and fix what can be fixed by itself
 
 bench: install ## Measure throughput, latency, memory and start-up
 	@$(VENV)/python -m bench
+
+faults: install ## Kill every part under load and prove that nothing is lost (FAULTS="--seed 7 --messages 2000")
+	@$(VENV)/python -m faults $(FAULTS)
 
 install: ## Install exactly the locked packages, if anything changed
 	@PYTHON='$(PYTHON)' sh config/stack/install.sh

@@ -28,9 +28,7 @@ def descendants(pid: int) -> list[int]:
     children = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                children[parent].append(int(entry.name))
+            children[parent_of(int(entry.name))].append(int(entry.name))
     found, todo = [], [pid]
     while todo:
         found.append(todo.pop())
@@ -38,12 +36,29 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def kind_of(pid: int) -> str:
+def parent_of(pid: int) -> int:
+    """0 when it is gone."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+def is_backend(pid: int) -> bool:
+    """Whether it is the part of PostgreSQL that serves one connection."""
+    return " [local]" in _command_of(pid)
+
+
+def _command_of(pid: int) -> str:
     with suppress(OSError):
-        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        # PostgreSQL's backends rewrite theirs to "postgres: user database ...".
-        return next((kind for words, kind in _KINDS.items() if words in line), "other")
-    return "gone"
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
+def kind_of(pid: int) -> str:
+    if not (line := _command_of(pid)):
+        return "gone"
+    # PostgreSQL's backends rewrite theirs to "postgres: user database ...".
+    return next((kind for words, kind in _KINDS.items() if words in line), "other")
 
 
 def by_kind(root: int) -> dict[str, list[int]]:

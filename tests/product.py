@@ -30,15 +30,17 @@ def free_port() -> int:
 
 
 class Product:
-    """`make run` in a folder and on ports of its own."""
+    """`make run` in a folder and on ports of its own. With `ends_with_us` it ends however we do."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, ends_with_us: bool = False, **settings: str) -> None:
         self.folder = folder
+        self._options = ["--end-with-parent"] if ends_with_us else []
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WHARF_")},
             "RUN_DIR": str(folder / "var"),
             "PORT": str(free_port()),
             "SANDBOX_PORT": str(free_port()),
+            **settings,
         }
         self.url = f"http://127.0.0.1:{self._environment['PORT']}"
         self.sandbox_url = f"http://127.0.0.1:{self._environment['SANDBOX_PORT']}"
@@ -48,7 +50,7 @@ class Product:
     def starts(self) -> None:
         with (self.folder / "run.log").open("ab") as log:
             self._runner = subprocess.Popen(
-                [sys.executable, "-m", "config.stack", "run"],
+                [sys.executable, "-m", "config.stack", "run", *self._options],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -72,6 +74,10 @@ class Product:
     def ends(self) -> None:
         self._clients.close()
         self.stops()
+
+    @property
+    def database_url(self) -> str:
+        return str(json.loads((self.folder / "var" / "environment.json").read_text())["WHARF_DATABASE_URL"])
 
     def _client(self, url: str, **options: Any) -> httpx.Client:
         """Talks to this machine only, whatever proxy the shell names."""

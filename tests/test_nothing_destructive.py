@@ -56,7 +56,9 @@ TEXTS: Final = ("*.sh", "*.yml", "*.toml", "Makefile", "Dockerfile", "*.md", ".c
 def shipped(*patterns: str) -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], cwd=ROOT, capture_output=True)
     paths = [ROOT / name for name in listed.stdout.decode().split()]
-    return [path for path in paths if path.is_file() and path.relative_to(ROOT).parts[0] not in ("tests", "bench")]
+    return [
+        path for path in paths if path.is_file() and path.relative_to(ROOT).parts[0] not in ("tests", "bench", "faults")
+    ]
 
 
 def removals(path: Path) -> Iterator[tuple[str, str, str]]:

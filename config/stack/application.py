@@ -10,7 +10,9 @@ from config.stack.output import Output
 from config.stack.plan import ROOT, Service
 from config.stack.processes import MARK, end, marked, spawn
 
-LEFTOVERS_SECONDS = 3
+#: A worker's hosts leave in good order when it is gone: ended sooner, they take messages with them. They are not waited
+#: for longer than that takes.
+LEFTOVERS_SECONDS = 15
 
 
 class Application:

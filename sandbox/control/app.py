@@ -57,6 +57,7 @@ ENDPOINTS: dict[str, dict[str, Endpoint]] = {
     "/phones/{number}/react": {"POST": phones.react},
     "/phones/{number}/typing": {"POST": phones.type_},
     "/phones/{number}/inbox": {"GET": phones.inbox},
+    "/phones/{number}/acknowledged": {"GET": phones.acknowledged},
     "/phones/{number}/read": {"POST": phones.read},
     "/phones/{number}/rename": {"POST": phones.rename},
     "/phones/{number}/unlink": {"POST": phones.unlink},

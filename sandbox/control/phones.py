@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import islice
 from typing import Any
 
 from starlette.requests import Request
@@ -195,6 +196,15 @@ async def inbox(request: Request) -> Response:
         seq = inputs.query_number(request, "after", int, 0, 1 << 53)
         shown = [m for m in shown if m.seq > seq][:limit]
     return JSONResponse({"messages": [shapes.message(phone, m) for m in shown]})
+
+
+async def acknowledged(request: Request) -> Response:
+    """What linked devices have acknowledged after the `seq` that is known, and how much they still have to."""
+    phone = phone_of(request)
+    limit = int(inputs.query_number(request, "limit", int, inputs.MAX_PAGE, inputs.MAX_PAGE))
+    after = inputs.query_number(request, "after", int, 0, 1 << 53)
+    found = islice((entry for entry in phone.acknowledged if entry.seq > after), limit)
+    return JSONResponse({"acknowledged": [shapes.acknowledged(each) for each in found], "waiting": phone.waiting})
 
 
 async def read(request: Request) -> Response:

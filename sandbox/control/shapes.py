@@ -9,7 +9,7 @@ from sandbox.world.companion import Companion
 from sandbox.world.group import Group
 from sandbox.world.happenings import Happening
 from sandbox.world.message import Message
-from sandbox.world.phone import Phone
+from sandbox.world.phone import Acknowledged, Phone
 
 
 def phone(subject: Phone) -> dict[str, Any]:
@@ -50,6 +50,10 @@ def message(subject: Phone, shown: Message) -> dict[str, Any]:
     if shown.from_me:
         body["status"] = shown.status
     return body
+
+
+def acknowledged(entry: Acknowledged) -> dict[str, Any]:
+    return {"seq": entry.seq, "id": entry.id, "device": entry.device, "how": entry.how, "at": moment(entry.at)}
 
 
 def group(shown: Group) -> dict[str, Any]:

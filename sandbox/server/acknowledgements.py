@@ -19,10 +19,10 @@ PRIVATE = ("retry", "sender", "peer_msg", "hist_sync", "server-error", "read-sel
 
 
 def ack(connection: Connection, stanza: Node) -> None:
-    """It has this notification or receipt; or a message that it will never be able to read."""
+    """It has this notification or receipt; or a message that it could not read, whether it asks for it again or not."""
     tag, kind = stanza.text("class"), stanza.text("type")
     key = (tag, stanza.text("id"), "" if tag == "message" else kind, stanza.text("to"), stanza.text("participant"))
-    queues.acknowledge(connection.world, connection.account, connection.companion, key)
+    queues.acknowledge(connection.world, connection.account, connection.companion, key, queues.PUT_ASIDE)
 
 
 def receipt_in(connection: Connection, stanza: Node) -> None:
@@ -31,12 +31,13 @@ def receipt_in(connection: Connection, stanza: Node) -> None:
     answer |= {"type": kind, "participant": stanza.jid("participant")}
     connection.send(Node("ack", answer))
     ids = [stanza.text("id"), *(item.text("id") for item in _items(stanza))]
+    if kind == "retry":
+        # It acknowledges nothing: an <ack> to the message that could not be read comes beside it.
+        _retry(connection, stanza)
+        return
     for message_id in ids:
         key = _message_key(stanza, message_id)
         queues.acknowledge(connection.world, connection.account, connection.companion, key)
-    if kind == "retry":
-        _retry(connection, stanza)
-        return
     writer = _writer(connection, stanza)
     if kind in OPENED:
         _opened(connection, stanza, ids)

@@ -65,7 +65,7 @@ class Companion:
     registration: Registration
     prekeys: dict[int, bytes] = field(default_factory=dict)
     queue: dict[int, Node] = field(default_factory=dict)  # until acknowledged, in order of sending
-    unacked: dict[StanzaKey, int] = field(default_factory=dict)  # what is on its way over this line
+    unacked: dict[StanzaKey, list[int]] = field(default_factory=dict)  # what is on its way over this line
     resent: dict[str, int] = field(default_factory=dict)  # message -> times it asked for it again
     line: Line | None = None
     is_present: bool = False  # it counts as online, as long as this line lasts

@@ -36,6 +36,17 @@ class ReceiptSeen:
     sender: str
 
 
+@dataclass(frozen=True)
+class Acknowledged:
+    """A linked device said that it needs a message no more; `how` as in `queues.acknowledge`."""
+
+    seq: int
+    at: float
+    device: int
+    id: str
+    how: str
+
+
 @dataclass(eq=False)
 class Phone:
     owner: Owner
@@ -48,6 +59,7 @@ class Phone:
     sender_keys: dict[str, SenderKey] = field(default_factory=dict)  # "group|sender's address"
     sender_key_holders: dict[str, set[str]] = field(default_factory=dict)  # group -> devices that have mine
     receipts: deque[ReceiptSeen] = field(default_factory=lambda: deque(maxlen=LOG))
+    acknowledged: deque[Acknowledged] = field(default_factory=lambda: deque(maxlen=LOG))
     undecryptable: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=LOG))
     reactions: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)  # (peer, message) -> who: emoji
     typing: dict[tuple[str, str], float] = field(default_factory=dict)  # (peer, who) -> until when, monotonic
@@ -115,6 +127,11 @@ class Phone:
         if not oldest.is_reaction:
             self.reactions.pop((oldest.peer, oldest.id), None)
         return seq
+
+    @property
+    def waiting(self) -> int:
+        """Messages that a linked device has not acknowledged, each device for itself."""
+        return sum(node.tag == "message" for c in self.companions.values() for node in c.queue.values())
 
     def address_of(self, companion: Companion) -> str:
         """The Signal address of one of its devices."""

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from sandbox.protocol.node import JID, SERVER_JID, Attribute, Node
 from sandbox.world.companion import Companion, StanzaKey, asker, stanza_key
-from sandbox.world.phone import Phone
+from sandbox.world.phone import Acknowledged, Phone
 from sandbox.world.world import LOW_PREKEYS, World
 
+RECEIVED, PUT_ASIDE = "received", "putAside"
 MAX_ATTEMPTS = 5  # how often a message is asked for, and sent again
 
 
@@ -28,16 +29,28 @@ def push(world: World, phone: Phone, companion: Companion, node: Node) -> None:
     companion.queue[seq] = node
     world.keep.queued(phone, companion, seq, node)
     if companion.line is not None and companion.line.is_active:
-        companion.unacked[stanza_key(node, "from")] = seq
+        on_its_way(companion, seq, node)
         companion.line.send(node)
 
 
-def acknowledge(world: World, phone: Phone, companion: Companion, key: StanzaKey) -> None:
-    """It has the stanza; a request for a message stays until the message came, see `asked_once_more`."""
-    seq = companion.unacked.pop(key, None)
+def on_its_way(companion: Companion, seq: int, node: Node) -> None:
+    companion.unacked.setdefault(stanza_key(node, "from"), []).append(seq)
+
+
+def acknowledge(world: World, phone: Phone, companion: Companion, key: StanzaKey, how: str = RECEIVED) -> None:
+    """It has the stanza; a request for a message stays until the message came, see `asked_once_more`.
+
+    `how` it has a message: RECEIVED, or PUT_ASIDE, because it could not read it.  A message that was asked for again is
+    on its way a second time under the same key, so the oldest is meant.
+    """
+    seqs = companion.unacked.get(key)
+    seq = seqs.pop(0) if seqs else None
     node = None if seq is None else companion.queue.get(seq)
     if seq is None or node is None or asked_once_more(world, phone, companion, seq, node):
         return
+    if node.tag == "message":
+        entry = Acknowledged(world.next_seq(), time.time(), companion.device, node.text("id"), how)
+        phone.acknowledged.append(entry)
     forget(world, phone, companion, seq)
 
 
@@ -69,7 +82,7 @@ def send_waiting(companion: Companion) -> None:
     if waiting:
         line.send(_preview([node for _, node in waiting]))
     for seq, node in waiting:
-        companion.unacked[stanza_key(node, "from")] = seq
+        on_its_way(companion, seq, node)
         line.send(Node(node.tag, {**node.attrs, "offline": "0"}, node.content))
     line.send(Node("ib", {"from": SERVER_JID}, [Node("offline", {"count": str(len(waiting))})]))
 

@@ -125,6 +125,53 @@ def test_an_inbox_is_read_in_pages(control: httpx.Client, someone: Someone) -> N
     assert [m["text"] for m in page(after=page(after=0, limit=2)[-1]["seq"])] == ["2", "3", "4"]
 
 
+def test_what_a_linked_device_has_acknowledged_is_known(control: httpx.Client, shop: Shop, someone: Someone) -> None:
+    bob, path = someone("Bob"), f"/phones/{shop.phone.number}/acknowledged"
+
+    def known(**query: int) -> Any:
+        return control.get(path, params=query).json()
+
+    sent = [shop.wa.send_text(bob, shop.phone, f"count me {i}") for i in range(3)]
+    until(lambda: {entry["id"] for entry in known()["acknowledged"]} >= set(sent), "all of them acknowledged")
+
+    first, second, third = [entry for entry in known()["acknowledged"] if entry["id"] in sent]
+    assert [first["id"], second["id"], third["id"]] == sent
+    assert (first["device"], first["how"]) == (shop.device, "received")
+    assert known(after=first["seq"], limit=1)["acknowledged"] == [second]
+    assert known(after=third["seq"]) == {"acknowledged": [], "waiting": 0}
+
+
+def test_what_a_linked_device_could_not_read_is_told_from_what_it_has(
+    control: httpx.Client, shop: Shop, someone: Someone
+) -> None:
+    bob, path = someone("Bob"), f"/phones/{shop.phone.number}/acknowledged"
+    shop.wa.send_text(bob, shop.phone, "before the place was lost")
+    shop.program.hears("before the place was lost", client=shop.client)
+    session = bob.signal.sessions[shop.phone.address_of(shop.phone.companions[shop.device])]
+    session.states[0].sending.key = bytes(32)  # Bob's phone has lost its place
+
+    sent = shop.wa.send_text(bob, shop.phone, "count me as asked again")
+    shop.program.hears("count me as asked again", client=shop.client)
+
+    def how() -> list[str]:
+        return [e["how"] for e in control.get(path).json()["acknowledged"] if e["id"] == sent]
+
+    until(lambda: how() == ["putAside", "received"], "put aside and asked for, and then here")
+
+
+def test_what_nobody_acknowledges_is_waiting(control: httpx.Client, shop: Shop, someone: Someone) -> None:
+    bob, path = someone("Bob"), f"/phones/{shop.phone.number}/acknowledged"
+    shop.wa.faults.refuse_tcp = True
+    shop.wa.drop(shop.phone)
+    until(lambda: not shop.phone.companions[shop.device].is_online, "the device away")
+
+    shop.wa.send_text(bob, shop.phone, "anybody there?")
+
+    assert control.get(path).json()["waiting"] == 1
+    shop.wa.faults.refuse_tcp = False
+    until(lambda: control.get(path).json()["waiting"] == 0, "everything acknowledged")
+
+
 def test_a_picture_and_a_group_message_are_sent(control: httpx.Client, someone: Someone) -> None:
     ana, bob = someone("Ana"), someone("Bob")
     order = {"subject": "Both", "members": [ana.number, bob.number]}

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -30,9 +31,16 @@ def worker(folder: str) -> None:
     signal.pause()
 
 
-def host(_folder: str) -> None:
+def host(folder: str) -> None:
+    """While the file `unhurried` is there it takes some seconds to leave, as one that still has something to write."""
+    if (Path(folder) / "unhurried").exists():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    worker = os.getppid()
     print("host is up", flush=True)
-    signal.pause()
+    while os.getppid() == worker:
+        time.sleep(0.02)
+    time.sleep(5)
+    print("host left in good order", flush=True)
 
 
 def upgrade(folder: str) -> None:

@@ -105,7 +105,7 @@ class Terminal:
         if self._runner is not None and self._runner.poll() is None:
             self.ends()
         self.leaves_nothing()
-        for wish in ("broken", "crashes", "deaf"):
+        for wish in ("broken", "crashes", "deaf", "unhurried"):
             (self.folder / wish).unlink(missing_ok=True)
 
 

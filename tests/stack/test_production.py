@@ -60,7 +60,7 @@ def test_workers_share_no_volume(compose: dict[str, Any]) -> None:
 
 def test_what_the_image_copies_is_not_ignored() -> None:
     kept = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench", "faults"}
 
     assert packages | {"manage.py", "pyproject.toml", "uv.lock", "templates", "static", "locale"} == kept
 

@@ -124,6 +124,18 @@ def test_a_crashed_workers_children_are_gone_before_the_next_worker_starts(termi
     assert not is_alive(host)
 
 
+def test_a_crashed_workers_children_may_leave_in_good_order(terminal: Terminal) -> None:
+    (terminal.folder / "unhurried").touch()
+    terminal.starts()
+    terminal.is_up()
+    worker = next(pid for pid in marked("") if _is(terminal, pid, b"\0worker\0"))
+
+    os.kill(worker, signal.SIGKILL)
+
+    terminal.shows("host left in good order")
+    assert wait_until(lambda: terminal.text.count("worker is up") == 2, 20), terminal.text
+
+
 def _is(terminal: Terminal, pid: int, words: bytes) -> bool:
     return pid in terminal.processes and words in Path(f"/proc/{pid}/cmdline").read_bytes()
 

@@ -1,5 +1,7 @@
 """The worker's rules where a real engine would be slow, or would never do what is needed: with an engine in memory."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from fleet.models import Network, Placement, Worker
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from tenants.models import Company
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 from tests.whatsapp.dock import Dock
 from whatsapp.engine import device_store, port
 from whatsapp.models import Message, MessageStatus, Session
@@ -164,6 +166,7 @@ def test_a_worker_that_wakes_up_late_stops_its_hosts_and_writes_nothing_more(doc
         assert old_host.exit_reason == ""
 
     eventually(lambda: old_host.exit_reason, what="the old host is gone")
+    assert old_host.exit_reason == "exit code 0", "with all that it had told WhatsApp"
     dock.shows(session_id, State.CONNECTED)
     assert dock.received("While it slept").body
     assert dock.placement(session_id).fence == 2
@@ -215,6 +218,16 @@ def failing(function: Callable[..., Any], error: Exception, events: type) -> Cal
     def call(**options: Any) -> Any:
         if left and any(isinstance(event, events) for event in options["events"]):
             raise left.pop()
+        return function(**options)
+
+    return call
+
+
+def after(may_go: threading.Event, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, as soon as it may."""
+
+    def call(**options: Any) -> Any:
+        assert may_go.wait(PATIENCE)
         return function(**options)
 
     return call
@@ -273,6 +286,54 @@ def test_what_cannot_be_stored_stops_its_own_session_alone(dock: Dock, monkeypat
     dock.received("Poison, the first time")
     dock.shows(poisoned, State.CONNECTED)
     assert dock.history(neighbour) == history
+
+
+def test_a_connected_host_is_left_in_good_order_and_gone_before_the_next_one(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dock.work()
+    session_id = dock.connected()
+    host = dock.engine.host_of(session_id)
+    assert host is not None
+    monkeypatch.setattr(reports, "record", failing(reports.record, DataError("NUL"), port.MessageReceived))
+    dock.engine.is_slow_to_leave = True
+
+    dock.engine.contact_writes(session_id, BOB, "In the middle of it")
+    dock.noted(session_id, "cannot be stored: DataError")
+    dock.engine.contact_writes(session_id, BOB, "While it is leaving")
+    neighbour = dock.linked_before(1)
+    all_are(dock, State.CONNECTED, neighbour)
+
+    # It was due when the neighbour was started, and was left alone.
+    assert [held for held, _ in dock.engine.started] == [{session_id}, {*neighbour}]
+    dock.engine.is_slow_to_leave = False
+    dock.received("In the middle of it")
+    dock.received("While it is leaving")
+    assert host.exit_reason == "exit code 0"
+
+
+def test_a_host_is_not_left_for_news_that_the_worker_has_not_come_to(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where storing is slow, sessions that have long connected must not be started anew, which makes it slower."""
+    monkeypatch.setattr(run, "START_SECONDS", QUICK)
+    may_store = threading.Event()
+    monkeypatch.setattr(reports, "record", after(may_store, reports.record))
+    both = dock.linked_before(2)
+    worker = dock.work()
+    eventually(lambda: all(map(dock.engine.is_online, both)), what="both connected, and neither stored")
+    assert worker.worker is not None
+    owned = [worker.worker._owned[session_id] for session_id in both]
+
+    # It comes to the one, and waits for the database; it knows nothing of the other.
+    eventually(lambda: sum(each.deadline is None for each in owned) == 1, what="it came to one of them")
+    deadline = max(each.deadline or 0.0 for each in owned)
+    eventually(lambda: time.monotonic() > deadline + 3 * QUICK, what="long overdue")
+
+    may_store.set()
+    all_are(dock, State.CONNECTED, both)
+    assert [said(dock, session_id, Reason.NOT_ANSWERING) for session_id in both] == [0, 0]
+    assert len(dock.engine.started) == 1
 
 
 # -- hosts -----------------------------------------------------------------------------------------------------------

@@ -102,7 +102,10 @@ class FakeHost:
         self._engine.acknowledge(self, session_id, seq)
 
     async def end(self, *, grace: float) -> None:
-        self._engine.end(self, "exit code 0")
+        deadline = self._loop.time() + grace
+        while self._engine.is_slow_to_leave and self._loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        self._engine.end(self, "SIGKILL" if self._engine.is_slow_to_leave else "exit code 0")
 
     async def kill(self) -> None:
         self._engine.end(self, "SIGKILL")
@@ -136,6 +139,8 @@ class FakeEngine:
         self.is_silent = False
         #: Devices that were told to disconnect do not say that they did.
         self.ignores_goodbyes = False
+        #: Hosts that were told to leave are still at it.
+        self.is_slow_to_leave = False
         #: The sessions and the network of each host that was started, and all that was sent.
         self.started: list[tuple[frozenset[str], port.NetworkAccess | None]] = []
         self.warmed: list[port.NetworkAccess | None] = []

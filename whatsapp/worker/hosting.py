@@ -1,6 +1,7 @@
 """One running host as the worker sees it: whom it still holds, and its reports in batches."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +22,8 @@ class HostRun:
     task: "asyncio.Task[None] | None" = None
     #: It was told to leave, so its end is no accident.
     is_leaving: bool = False
+    #: Of each session, how much was read and is not stored.
+    _unstored: Counter[str] = field(default_factory=Counter)
     _waiting: "asyncio.Queue[port.Report | None]" = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
 
     async def batches(self) -> AsyncIterator[dict[str, list[port.Report]]]:
@@ -28,14 +31,21 @@ class HostRun:
         reader = asyncio.create_task(self._read())
         try:
             while (first := await self._waiting.get()) is not None:
-                yield self._with_neighbours(first)
+                batch = self._with_neighbours(first)
+                yield batch
+                self._unstored.subtract({session_id: len(told) for session_id, told in batch.items()})
         finally:
             reader.cancel()
 
     async def _read(self) -> None:
         async for report in self.host.reports():
+            self._unstored[report.session_id] += 1
             await self._waiting.put(report)
         await self._waiting.put(None)
+
+    def has_news_of(self, session_id: str) -> bool:
+        """Whether it has said something of the session that nobody has come to yet."""
+        return self._unstored[session_id] > 0
 
     def _with_neighbours(self, first: port.Report) -> dict[str, list[port.Report]]:
         batch = {first.session_id: [first]}

@@ -24,6 +24,8 @@ class Owned:
     host: "HostRun | None" = None
     #: A host is being made for it.
     is_starting: bool = False
+    #: Its last host has not gone yet.
+    is_leaving: bool = False
     is_connected: bool = False
     was_asked_to_leave: bool = False
     #: The connection is there, and does not answer.
@@ -64,7 +66,9 @@ class Owned:
 
     @property
     def seen(self) -> Seen:
-        return Seen(self.host is not None or self.is_starting, self.is_connected, self.was_asked_to_leave)
+        return Seen(
+            self.host is not None or self.is_starting or self.is_leaving, self.is_connected, self.was_asked_to_leave
+        )
 
     def unanswered(self, seconds: float) -> set[str]:
         """Messages that the engine has had for longer than so many seconds."""
@@ -76,7 +80,10 @@ class Owned:
 
     @property
     def is_overdue(self) -> bool:
-        return self.deadline is not None and time.monotonic() > self.deadline
+        """Whether the engine has been silent for too long. What it said and we have not come to yet is no silence."""
+        if self.deadline is None or time.monotonic() <= self.deadline:
+            return False
+        return self.host is None or not self.host.has_news_of(self.session_id)
 
     def hears(self) -> None:
         """A word of its host."""

@@ -452,9 +452,23 @@ class Worker:
         run.holding.discard(owned.session_id)
         if run.holding:
             await run.host.command(owned.session_id, port.Disconnect())
+        elif owned.placement.is_linked:
+            run.is_leaving = owned.is_leaving = True
+            self._spawn(self._see_out(run, owned))
         else:
             run.is_leaving = True
             await run.host.kill()
+
+    async def _see_out(self, run: HostRun, owned: Owned) -> None:
+        """It may be connected whatever we think, and what it has acknowledged to WhatsApp must not go with it.
+
+        Until it is gone nobody settles what it had in hand, and no other host has the session.
+        """
+        try:
+            await run.host.end(grace=GRACE_SECONDS)
+        finally:
+            owned.is_leaving = False
+            self._look_again(owned)
 
     async def _give_up_waiting(self, owned: Owned) -> None:
         """The engine has not said what it should have by now. It never will: it loses news like that."""

@@ -4,11 +4,11 @@ django-tenants keeps the schema on the database connection, and connections belo
 trusted later is another company's by then, so nothing else in the project sets one.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django_tenants.utils import get_public_schema_name, schema_context, tenant_context
 
@@ -49,7 +49,7 @@ async def arun_in_public(function: Callable[P, R], /, *args: P.args, **kwargs: P
 
 
 async def _in_thread(call: Callable[[], R]) -> R:
-    return await sync_to_async(_give_connection_back, thread_sensitive=False)(call)
+    return await asyncio.to_thread(_give_connection_back, call)
 
 
 def _give_connection_back(call: Callable[[], R]) -> R:

@@ -23,7 +23,7 @@ from whatsapp.engine.port import (
     ReceiptReceived,
 )
 from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction, Session
-from whatsapp.services import news, statuses
+from whatsapp.services import news, observing, statuses
 from whatsapp.services.contacts import Identity, resolve
 from whatsapp.services.reactions import reactions_to
 
@@ -93,6 +93,7 @@ def record_messages(company: Company, session: Session, account: Account, events
     _save_filled(company, session, [row for row in filled if row not in fresh])
     touch_chats(chats.values(), fresh, filled)
     tell_messages(company, session, account, fresh)
+    observing.stored(fresh, filled)
 
 
 def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender: Contact | None) -> Message:

@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 
 from tenants.context import arun_in
 from tenants.models import Company
+from wharf import metrics
 
 log = logging.getLogger("whatsapp.worker")
 
@@ -30,5 +31,6 @@ async def in_company(company: Company, function: Callable[P, R], /, *args: P.arg
         try:
             return await arun_in(company, function, *args, **kwargs)
         except DATABASE_AWAY as error:
+            metrics.DATABASE_RETRIES.inc()
             log.warning("the database is away (%s), trying again", type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)

@@ -182,6 +182,12 @@ def seconds_since(moment: datetime, now: datetime | None = None) -> float:
     return max(0.0, ((now or timezone.now()) - moment).total_seconds())
 
 
+def begin_at_zero(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:
+    """Show these from now on: the first of something rare is no growth to Prometheus if nothing was there before."""
+    for each in labels:
+        counter.labels(*each)
+
+
 def count_all(counter: Counter, labels: Iterable[tuple[str, ...]]) -> None:
     """One for each."""
     for each in labels:

@@ -23,6 +23,7 @@ from wharf.networks import parse_networks
 from whatsapp.engine.port import ConnectionLost, Ended, Ending
 from whatsapp.models import MessageStatus
 from whatsapp.webhooks import observing as webhook_metrics
+from whatsapp.worker import observing as worker_metrics
 
 Grown = Callable[..., float]
 
@@ -108,6 +109,22 @@ def test_what_happens_to_sessions_is_counted_with_its_reason(
     name = "wharf_session_transitions_total"
     assert grown(name, happening="connection_lost", reason=Reason.CONNECTION_LOST.value) == 1
     assert grown(name, happening="logged_out", reason=Reason.LOGGED_OUT_ON_PHONE.value) == 1
+
+
+def test_what_is_rare_is_shown_before_it_happens() -> None:
+    """Prometheus sees growth only of what it has seen before; alerts are about the first of them too."""
+    worker_metrics.show(list, lambda: 0)
+    webhook_metrics.show(list)
+
+    rare = [
+        ("wharf_session_transitions_total", {"happening": "logged_out", "reason": "logged_out_on_phone"}),
+        ("wharf_session_transitions_total", {"happening": "connection_lost", "reason": "host_died"}),
+        ("wharf_hosts_ended_total", {"why": "died"}),
+        ("wharf_message_statuses_total", {"status": "unconfirmed"}),
+        ("wharf_send_answers_total", {"what": "text", "outcome": "refused"}),
+        ("wharf_webhook_endpoints_switched_off_total", {"reason": "gone"}),
+    ]
+    assert [name for name, labels in rare if REGISTRY.get_sample_value(name, labels) is None] == []
 
 
 # -- the worker ------------------------------------------------------------------------------------------------------

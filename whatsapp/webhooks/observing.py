@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from wharf import metrics
+from whatsapp.models.webhook import DisabledReason
 from whatsapp.services.deliveries import Outgoing
 from whatsapp.webhooks.posting import Answer
 
@@ -39,6 +40,7 @@ def show(deliverings: Callable[[], Iterable["Delivering"]]) -> None:
     metrics.WEBHOOK_IN_HAND.set_function(lambda: sum(one.in_hand for one in deliverings()))
     metrics.WEBHOOK_BEHIND.set_function(lambda: sum(len(one.failing_since()) for one in deliverings()))
     metrics.WEBHOOK_OLDEST_FAILURE.set_function(lambda: _oldest(deliverings()))
+    metrics.begin_at_zero(metrics.WEBHOOK_SWITCHED_OFF, [(reason,) for reason in DisabledReason.values])
 
 
 def _oldest(deliverings: Iterable["Delivering"]) -> float:

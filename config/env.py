@@ -65,6 +65,10 @@ class Env(BaseSettings):
     backup_key: SecretStr = SecretStr("")
     #: Where the monitor tells of trouble: Apprise's addresses (Telegram, e-mail, ...), separated by white space.
     alert_urls: SecretStr = SecretStr("")
+    #: Opens `/metrics` to whoever carries it as a bearer token; empty keeps it closed.
+    metrics_token: SecretStr = SecretStr("")
+    #: `host:port` at which worker, jobs and webhooks show metrics and probes; empty: nowhere. Each its own.
+    metrics_address: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
 
@@ -85,6 +89,21 @@ class Env(BaseSettings):
     @classmethod
     def _networks(cls, value: str) -> str:
         parse_networks(value)
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_to_be_guessed(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters; `openssl rand -hex 32` makes one")
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _a_place_to_listen(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+            raise ValueError("must be host:port, such as 127.0.0.1:9464")
         return value
 
     @property

@@ -1,30 +1,55 @@
-"""How log lines look: one a line, with the part that wrote it; text for people, JSON for collectors."""
+"""How log lines look: one a line, with the part that wrote it; text for people, JSON for collectors.
+
+Both say what a line is about (`wharf.logs`) and neither says what rows hold.
+"""
 
 import json
 import logging
+import os
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
+
+from wharf import logs
+
+_Caught = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 class TextLines(logging.Formatter):
-    """`12:03:04.123 INFO  whatsapp.worker: claimed 3 sessions`."""
+    """`12:03:04.123 INFO  whatsapp.worker: claimed 3 sessions [session_id=...]`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        line = super().formatMessage(record)
+        ids = " ".join(f"{name}={value}" for name, value in logs.ids().items())
+        return f"{line} [{ids}]" if ids else line
+
+    def formatException(self, ei: _Caught) -> str:
+        return logs.describe(ei[1]) if ei[1] is not None else ""
+
 
 class JsonLines(logging.Formatter):
-    """One object a line: time (UTC), level, logger, message, and the traceback where there is one."""
+    """One object a line: time (UTC), level, logger, process, pid, message, the ids it is about, and the traceback where
+    there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = logs.process_name()
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
+            "process": self._process,
+            "pid": os.getpid(),
             "message": record.getMessage(),
+            **logs.ids(),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["traceback"] = logs.describe(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False)
 
 

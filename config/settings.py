@@ -26,6 +26,8 @@ STATE_DIR: Path = env.state_dir
 BACKUP_DIR: Path = env.backup_dir or env.state_dir / "backups"
 BACKUP_KEY = env.backup_key.get_secret_value()
 ALERT_URLS = env.alert_urls.get_secret_value().split()
+METRICS_TOKEN = env.metrics_token.get_secret_value()
+METRICS_ADDRESS = env.metrics_address
 SANDBOX_URL = env.sandbox_url.rstrip("/")
 #: How long a request for a QR code waits for it (seed row 31).
 LINKING_SECONDS = 60.0

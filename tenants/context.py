@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from django_tenants.utils import get_public_schema_name, schema_context, tenant_context
 
 from tenants.models import Company
+from wharf.logs import about
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,7 +24,7 @@ def run_in(company: Company, function: Callable[P, R], /, *args: P.args, **kwarg
 
     Results must be plain: a lazy queryset would run after the door has closed.
     """
-    with tenant_context(company):
+    with tenant_context(company), about(company_id=company.pk):
         return function(*args, **kwargs)
 
 

@@ -25,7 +25,7 @@ class StartInPublic:
         return run_in_public(self._respond, request)
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
-        # Probes come to the bare address of a machine.
-        is_probe = request.path.startswith("/health/")
+        # Probes and scrapes come to the bare address of a machine.
+        is_probe = request.path.startswith("/health/") or request.path == "/metrics"
         request.host_company = None if is_probe else company_of_host(request.get_host())  # type: ignore[attr-defined]
         return self.get_response(request)

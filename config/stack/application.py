@@ -20,7 +20,7 @@ class Application:
 
     def __init__(self, service: Service, environment: Mapping[str, str], output: Output, guard: Guard) -> None:
         self.service, self._output, self._guard = service, output, guard
-        self._environment = environment
+        self._environment = {**environment, **service.settings}
         self._mark = f"{environment[MARK]}.{service.name}."
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None

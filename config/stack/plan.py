@@ -20,6 +20,8 @@ class Service:
     grace: float = 10
     #: Needs no database: starts while that is prepared.
     early: bool = False
+    #: What this one alone is told.
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ def wharfs_plan(environment: Mapping[str, str] = os.environ) -> Plan:
         services=(
             Service("sandbox", _sandbox_command(folder, sandbox), stage=1, grace=5, early=True),
             Service("web", web_command(web.number), grace=10),
-            Service("worker", manage("runsessions"), grace=15),
-            Service("jobs", manage("runjobs"), grace=10),
-            Service("webhooks", manage("runwebhooks"), grace=10),
+            Service("worker", manage("runsessions"), grace=15, settings=_metrics(environment, 0)),
+            Service("jobs", manage("runjobs"), grace=10, settings=_metrics(environment, 1)),
+            Service("webhooks", manage("runwebhooks"), grace=10, settings=_metrics(environment, 2)),
         ),
         # In one terminal, whoever receives is on this machine too.
         settings={
@@ -76,6 +78,14 @@ def wharfs_plan(environment: Mapping[str, str] = os.environ) -> Plan:
             "WHARF_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         },
     )
+
+
+def _metrics(environment: Mapping[str, str], number: int) -> dict[str, str]:
+    """Each process shows its metrics at a port of its own, from METRICS_PORT on; nowhere without that variable."""
+    if not environment.get("METRICS_PORT"):
+        return {}
+    first = port(environment, "METRICS_PORT", 0).number
+    return {"WHARF_METRICS_ADDRESS": f"{HOST}:{first + number}"}
 
 
 def port(environment: Mapping[str, str], variable: str, default: int) -> Port:

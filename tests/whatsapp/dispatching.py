@@ -21,9 +21,9 @@ class DispatcherThread:
     """`stop` lets it end as SIGTERM does; while it is `frozen` it does nothing, as if it had no CPU."""
 
     def __init__(self, name: str = "test") -> None:
-        self._name = name
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.dispatcher = Dispatcher(settings.WEBHOOK_ALLOWED_NETWORKS, name=name)
         self._thread = threading.Thread(target=self._main, name="dispatcher", daemon=True)
 
     def start(self) -> "DispatcherThread":
@@ -36,7 +36,7 @@ class DispatcherThread:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        await Dispatcher(settings.WEBHOOK_ALLOWED_NETWORKS, name=self._name).run(self._stop)
+        await self.dispatcher.run(self._stop)
 
     def stop(self) -> None:
         if self._thread.is_alive():

@@ -54,6 +54,9 @@ class Outgoing:
     kind: str
     session_id: str
     body: bytes
+    #: Not of what only a dead letter still has.
+    recorded_at: datetime | None = None
+    happened_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,8 @@ def _dead(lane: LaneState) -> list[Outgoing]:
 
 
 def _outgoing(row: Event, company: Company) -> Outgoing:
-    return Outgoing(row.position, row.id, row.kind, row.session_id, encoded(shapes.event(row, company.pk)))
+    body = encoded(shapes.event(row, company.pk))
+    return Outgoing(row.position, row.id, row.kind, row.session_id, body, row.recorded_at, row.happened_at)
 
 
 def encoded(shape: shapes.Shape) -> bytes:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from tenants.models import Company
 from whatsapp.engine.port import SendReaction, SendText
 from whatsapp.models import Chat, Message, MessageStatus, Session
-from whatsapp.services import inbound, standing, statuses
+from whatsapp.services import inbound, observing, standing, statuses
 from whatsapp.services.pacing import Allowance
 
 #: Why a text failed that was not sent in time.
@@ -56,6 +56,7 @@ def hand_over(company: Company, session_id: str, *, limit: int) -> Handed:
     known, new = _choose(session, allowed, limit, now)
     rows = _in_order([*known, *new])[: limit if allowed.room is None else min(limit, allowed.room)]
     orders = _take(company, session, rows, now)
+    observing.handed_over(rows, now)
     if row is not None and rows:
         to_new = [each.pk for each in rows if each in new]
         standing.note_sent(company, row, sent=len(rows), to_new=to_new, now=now)
@@ -167,4 +168,5 @@ def expire(company: Company, session: Session, now: datetime) -> int:
         row.status, row.error_code = MessageStatus.FAILED, EXPIRED
         row.save(update_fields=["status", "error_code"])
         statuses.tell_status(company, session, row)
+    observing.statuses(rows)
     return len(rows)

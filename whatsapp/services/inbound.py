@@ -27,7 +27,7 @@ from whatsapp.engine.port import (
 )
 from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction, Session
 from whatsapp.models.message import LOST
-from whatsapp.services import news, statuses
+from whatsapp.services import news, observing, statuses
 from whatsapp.services.contacts import Identity
 from whatsapp.services.places import Lookup, Places, Sought
 from whatsapp.services.reactions import reactions_to
@@ -101,6 +101,7 @@ def record_messages(company: Company, session: Session, account: Account, events
     for row in (*fresh, *filled):
         if row.error_code == LOST and (event_of_it := lost.pop(row.pk, None)):
             tell_lost(company, session, row, event_of_it)
+    observing.stored(fresh, filled)
 
 
 def _row(event: Incoming, session: Session, account: Account, chat: Chat, sender: Contact | None) -> Message:

@@ -12,7 +12,7 @@ from wharf.moments import moment
 from wharf.sql import Answer, Ask
 from whatsapp.models import Account, Chat, EarlyReceipt, Message, MessageStatus, Session
 from whatsapp.models.message import CLIMB
-from whatsapp.services import news
+from whatsapp.services import news, observing
 
 #: WhatsApp's id, and what is proven of the message.
 Proof = tuple[str, MessageStatus]
@@ -43,6 +43,7 @@ class Statuses:
         if error is None and self._changed:
             with connection.cursor() as cursor:
                 cursor.executemany(_SAVE, [_columns(row) for row in self._changed.values()])
+            observing.statuses(self._changed.values())
 
     def set(self, row: Message, status: MessageStatus, code: str = "", detail: str = "") -> None:
         row.status, row.error_code, row.error_detail = status, code, detail[:200]

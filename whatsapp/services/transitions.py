@@ -9,6 +9,7 @@ from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import NEEDS_A_PERSON, Happening, State, Wanted, next_state
 from tenants.models import Company
+from wharf import metrics
 from whatsapp import live, shapes
 from whatsapp.models import Session, Transition
 from whatsapp.services import news
@@ -38,6 +39,7 @@ def record(
         return None
     _write(placement, after, reason, retry_in)
     log.info("session %s: %s -> %s (%s)", placement.session_id, before, after, reason or happening)
+    metrics.after_commit(metrics.count_all, metrics.TRANSITIONS, [(happening.value, reason.value)])
     return Transition.objects.create(
         session_id=placement.session_id,
         happening=happening,

@@ -8,13 +8,14 @@ moment and written in one transaction.
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.utils import timezone
@@ -22,12 +23,17 @@ from django.utils import timezone
 from fleet.dispatching import EndpointLease
 from tenants.context import arun_in
 from tenants.models import Company
+from wharf import metrics
+from wharf.logs import about
 from wharf.networks import Network
 from whatsapp.models.webhook import DisabledReason
 from whatsapp.services import deliveries
 from whatsapp.services.deliveries import LaneState, Outgoing, Progress, Track
+from whatsapp.webhooks import observing
 from whatsapp.webhooks.circuit import LONGEST_OPEN, LONGEST_WAIT, Circuit, back_off
 from whatsapp.webhooks.posting import AT_ONCE, GONE, Answer, Poster
+
+log = logging.getLogger("whatsapp.webhooks")
 
 #: An event that has failed for so long is given up; an endpoint that took nothing for so long is switched off.
 GIVE_UP_AFTER: Final = timedelta(hours=72)
@@ -107,6 +113,20 @@ class Delivering:
         if not self._end.done():
             self._end.set_result(None)
 
+    @property
+    def in_hand(self) -> int:
+        """Events read, in nobody's lane, and not yet delivered."""
+        return len(self._pending)
+
+    @property
+    def is_spared(self) -> bool:
+        """The receiver takes nothing, so it is asked now and then only."""
+        return self._circuit.open_until is not None
+
+    def failing_since(self) -> list[datetime | None]:
+        """Of each session that fell behind, since when its next event has failed; None once one went through."""
+        return [lane.failing_since for lane in list(self._behind.values())]
+
     async def _settle(self, writing: asyncio.Task[None]) -> None:
         self._stopping.set()
         for task in self._tasks - self._sending - {writing}:
@@ -185,6 +205,8 @@ class Delivering:
         self._closing.pop(lane.key, None)
         for waiting in self._queues.pop(session_id):
             self._done_with(waiting)
+        with about(session_id=session_id, event_id=event.id):
+            log.info("an event was not taken (%s); trying again by itself", answer.status or answer.error)
         self._fail(lane, event, answer)
         self._spawn(self._catch_up(lane))
 
@@ -262,12 +284,17 @@ class Delivering:
             self._switch_off(DisabledReason.UNREACHABLE)
             return
         outcome = {"attempts": lane.attempts, "status": answer.status, "error": answer.error}
+        metrics.WEBHOOK_GIVEN_UP.inc()
+        with about(session_id=event.session_id, event_id=event.id):
+            log.warning("an event is given up after %d attempts (%s)", lane.attempts, answer.status or answer.error)
         self._dead.append(_about(event) | outcome | {"body": json.loads(event.body)})
         self._passed(lane, event)
 
     def _switch_off(self, reason: DisabledReason) -> None:
         if not self._end.done():
             self._verdict = reason
+            metrics.WEBHOOK_SWITCHED_OFF.labels(reason.value).inc()
+            log.warning("the endpoint is switched off (%s)", reason.value)
             self.stop()
 
     # -- sending -----------------------------------------------------------------------------------------------------
@@ -283,6 +310,7 @@ class Delivering:
                 answer = await self._poster.post(event)
             finally:
                 self._sending.discard(task)
+        observing.attempt(event, answer, is_replay=is_replay)
         self._note(answer)
         self._tries.append(_about(event) | _told_by(answer) | {"attempt": attempt, "is_replay": is_replay, "at": at})
         return answer

@@ -15,12 +15,14 @@ from typing import Final
 
 from django.db import DatabaseError, InterfaceError
 
-from fleet import dispatching
+from fleet import dispatching, presence
 from fleet.leases import LEASE, LeaseLost
 from fleet.models import Dispatcher as DispatcherRow
 from fleet.models import EndpointPlacement
 from tenants.context import arun_in, arun_in_public
 from tenants.models import Company
+from wharf import metrics
+from wharf.logs import about
 from wharf.networks import Network
 from wharf.seals import SealBroken
 from whatsapp.models.webhook import DisabledReason
@@ -57,7 +59,7 @@ class Dispatcher:
     def __init__(self, allowed: Sequence[Network], *, name: str = "") -> None:
         self._allowed = allowed
         self._name = name or socket.gethostname()
-        self._me: DispatcherRow
+        self._row: DispatcherRow | None = None
         self._runs: dict[str, Run] = {}
         self._surplus: set[str] = set()
         self._valid_until = 0.0
@@ -66,7 +68,7 @@ class Dispatcher:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set. Raises DispatcherGone when our row is no longer ours."""
-        self._me = await arun_in_public(dispatching.register, name=self._name, pid=os.getpid())
+        self._row = await arun_in_public(dispatching.register, name=self._name, pid=os.getpid())
         hints = asyncio.create_task(self._hints.listen())
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -78,6 +80,18 @@ class Dispatcher:
             stopping.cancel()
             hints.cancel()
             await self._leave()
+
+    async def ready(self) -> None:
+        """Raises while this dispatcher is not there for the fleet, or the database is not there for it."""
+        await arun_in_public(presence.check_dispatcher, self._row.pk if self._row else "")
+
+    @property
+    def _me(self) -> DispatcherRow:
+        assert self._row is not None, "run() registers first"
+        return self._row
+
+    def deliverings(self) -> list[Delivering]:
+        return [run.delivering for run in list(self._runs.values()) if run.delivering is not None]
 
     async def _rest(self, stopping: asyncio.Task[bool]) -> None:
         waking = asyncio.create_task(self._wake.wait())
@@ -106,6 +120,7 @@ class Dispatcher:
             mine, surplus = await arun_in_public(dispatching.renew, self._me)
         except (DatabaseError, InterfaceError) as error:
             # Our lease runs out meanwhile, and then nothing is sent any more.
+            metrics.DATABASE_RETRIES.inc()
             log.warning("the database is away (%s)", type(error).__name__)
             return
         self._valid_until = began + LEASE.total_seconds() - MARGIN_SECONDS
@@ -126,7 +141,8 @@ class Dispatcher:
         return time.monotonic() < self._valid_until
 
     def _begin(self, placement: EndpointPlacement) -> None:
-        task = asyncio.create_task(self._deliver(placement), name=placement.endpoint_id)
+        with about(company_id=placement.company_id, endpoint_id=placement.endpoint_id):
+            task = asyncio.create_task(self._deliver(placement), name=placement.endpoint_id)
         self._runs[placement.endpoint_id] = Run(placement, task)
         task.add_done_callback(self._ended)
 

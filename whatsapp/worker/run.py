@@ -19,18 +19,20 @@ from typing import Final, TypeVar
 
 from django.utils import timezone
 
-from fleet import leases, models
+from fleet import leases, models, presence
 from fleet.hints import Hint
 from fleet.leases import LeaseLost, WorkerGone
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from tenants.context import arun_in, arun_in_public
+from wharf import metrics
+from wharf.logs import about
 from whatsapp.engine import device_store, port
 from whatsapp.networks import NetworkMissing, access_to
 from whatsapp.services import owning, reports, transitions, typing
 from whatsapp.services.handing import Handed
-from whatsapp.worker import wakeups
+from whatsapp.worker import observing, wakeups
 from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.identity import Identity
@@ -130,6 +132,7 @@ class Worker:
             else:
                 await self.tick()
         except DATABASE_AWAY as error:
+            metrics.DATABASE_RETRIES.inc()
             log.warning("the database is away (%s); connections are kept", type(error).__name__)
 
     def _hear(self, hint: Hint) -> None:
@@ -212,7 +215,9 @@ class Worker:
                 self._wake.set()
                 continue
             owned.placement = placement
-            if await self._step(owned):
+            with about(company_id=owned.company.pk, session_id=owned.session_id):
+                is_due = await self._step(owned)
+            if is_due:
                 to_start.append(owned)
         self._launch(to_start)
 
@@ -252,6 +257,14 @@ class Worker:
     def host_pids(self) -> dict[str, int]:
         """The host process of each session that has one."""
         return {sid: owned.host.host.pid for sid, owned in self._owned.items() if owned.host}
+
+    async def ready(self) -> None:
+        """Raises while this worker is not there for the fleet, or the database is not there for it."""
+        await arun_in_public(presence.check_worker, self._row.pk if self._row else "")
+
+    def show_metrics(self) -> None:
+        """The process's gauges tell of this worker from now on."""
+        observing.show(lambda: list(self._owned.values()), lambda: len(self._runs))
 
     # -- starting ------------------------------------------------------------------------------------------------
     def _launch(self, to_start: list[Owned]) -> None:
@@ -302,6 +315,7 @@ class Worker:
         return port.SessionBirth(owned.session_id, owned.folder, device_jid=stored.jid if stored else "")
 
     async def _not_started(self, group: Sequence[Owned], reason: Reason, detail: str) -> None:
+        metrics.HOSTS_ENDED.labels("not_started").inc()
         for owned in group:
             if owned.is_starting:
                 owned.is_without_host()
@@ -310,6 +324,7 @@ class Worker:
     async def _started(self, host: port.Host, births: Sequence[port.SessionBirth]) -> None:
         run = HostRun(host, {birth.session_id for birth in births})
         self._runs.add(run)
+        metrics.HOSTS_STARTED.inc()
         for number, birth in enumerate(births):
             owned = self._owned.get(birth.session_id)
             if owned is None or not owned.is_starting:
@@ -333,6 +348,10 @@ class Worker:
 
     async def _take_or_leave(self, run: HostRun, owned: Owned, told: list[port.Report]) -> None:
         """What cannot be stored stops its own session and none of its neighbours; it is tried again with a new host."""
+        with about(company_id=owned.company.pk, session_id=owned.session_id):
+            await self._take_all(run, owned, told)
+
+    async def _take_all(self, run: HostRun, owned: Owned, told: list[port.Report]) -> None:
         try:
             await self._take(run, owned, told)
         except DATABASE_AWAY as error:
@@ -357,6 +376,7 @@ class Worker:
             stored = await self._write(owned, reports.record, events=events)
             if stored is None:
                 return
+            observing.answers(events, owned.in_flight)
             for message_id in stored.finished:
                 owned.in_flight.pop(message_id, None)
             if stored.is_over:
@@ -417,6 +437,7 @@ class Worker:
 
     async def _host_ended(self, run: HostRun) -> None:
         self._runs.discard(run)
+        metrics.HOSTS_ENDED.labels("told_to" if run.is_leaving else "died").inc()
         left = [owned for sid in run.holding if (owned := self._owned.get(sid)) and owned.host is run]
         if left and not run.is_leaving:
             log.error("host %d ended (%s) with %d sessions", run.host.pid, run.host.exit_reason, len(left))
@@ -572,7 +593,8 @@ class Worker:
         owned.writes += 1
         try:
             arguments = {"company": owned.company, "lease": owned.lease, **kwargs}
-            return await self._storing.in_company(owned.company, function, **arguments)
+            with about(session_id=owned.session_id):
+                return await self._storing.in_company(owned.company, function, **arguments)
         except LeaseLost:
             await self._drop(owned)
             return None

@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from tenants.context import arun_in
 from tenants.models import Company
+from wharf import metrics
 
 log = logging.getLogger("whatsapp.worker")
 
@@ -48,5 +49,6 @@ class Storing:
             except DATABASE_AWAY as error:
                 if time.monotonic() > self._give_up_at:
                     raise
+                metrics.DATABASE_RETRIES.inc()
                 log.warning("the database is away (%s), trying again", type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from wharf.exposition import probed
 from wharf.readiness import get_ready
 from whatsapp.engine.process import ProcessEngine
 from whatsapp.worker.backing_up import keep_backups
@@ -37,5 +38,8 @@ async def _run(limits: Limits) -> None:
     identity = take_identity(settings.STATE_DIR)
     engine = ProcessEngine(settings.STATE_DIR, warm=settings.WORKER["warm_hosts"])
     backups = asyncio.create_task(keep_backups(stop))
-    await Worker(engine=engine, state_dir=settings.STATE_DIR, identity=identity, limits=limits).run(stop)
+    worker = Worker(engine=engine, state_dir=settings.STATE_DIR, identity=identity, limits=limits)
+    worker.show_metrics()
+    async with probed(worker.ready):
+        await worker.run(stop)
     backups.cancel()

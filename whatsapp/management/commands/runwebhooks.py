@@ -7,7 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from wharf.exposition import probed
 from wharf.readiness import get_ready
+from whatsapp.webhooks import observing
 from whatsapp.webhooks.run import Dispatcher
 
 
@@ -24,4 +26,7 @@ async def _run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     get_ready()
-    await Dispatcher(settings.WEBHOOK_ALLOWED_NETWORKS).run(stop)
+    dispatcher = Dispatcher(settings.WEBHOOK_ALLOWED_NETWORKS)
+    observing.show(dispatcher.deliverings)
+    async with probed(dispatcher.ready):
+        await dispatcher.run(stop)

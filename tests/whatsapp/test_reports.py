@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.permissions import SYSTEM
@@ -23,6 +25,7 @@ from whatsapp.engine.port import (
     ConnectionLost,
     Ended,
     Ending,
+    EngineEvent,
     Paired,
     ReceiptKind,
 )
@@ -289,3 +292,31 @@ def test_a_pairing_code_that_is_refused_is_told_and_cut(acme: Company, desk: Des
     assert desk.session.pairing_error == ("rate-overlimit " * 50)[:200]
     assert (desk.session.current_code, desk.session.current_qr) == ("", "2@secret")
     assert desk.placement.state == State.PAIRING
+
+
+def test_answers_and_receipts_that_come_mixed_cost_what_they_would_in_order(desk: Desk) -> None:
+    def cost(count: int, name: str) -> int:
+        ids = [desk.queue(f"{name} {number}") for number in range(count)]
+        desk.take()
+        mixed: list[EngineEvent] = []
+        for number, message_id in enumerate(ids):
+            mixed += [
+                acknowledged(message_id, f"{name}{number}"),
+                receipt(f"{name}{number}"),
+                text(f"{name} {number}?"),
+            ]
+        with CaptureQueriesContext(connection) as asked:
+            desk.tell(*mixed)
+        assert {desk.status(message_id) for message_id in ids} == {MessageStatus.DELIVERED}
+        return len(asked)
+
+    one = cost(1, "A")
+
+    assert cost(8, "B") <= one
+
+
+def test_messages_that_come_with_a_new_number_are_that_numbers(desk: Desk) -> None:
+    desk.tell(text("Before"), Connected("4915550000777:3@s.whatsapp.net"), text("After"))
+
+    accounts = dict(Message.objects.values_list("body", "account__phone_number"))
+    assert accounts == {"Before": SHOP, "After": "4915550000777"}

@@ -82,8 +82,8 @@ class _Batch:
         return row
 
     def store(self, events: Sequence[port.EngineEvent]) -> None:
-        for kind, run in groupby(self._heeded(events), key=type):
-            self._store_run(kind, list(run))
+        for store_together, run in groupby(_sorted(self._heeded(events)), key=lambda event: _TOGETHER.get(type(event))):
+            self._store_run(store_together, list(run))
         self.stored.state = State(self._placement.state)
         if _face(self._placement) != self._shown:
             transitions.tell(self._company, self._placement.pk)
@@ -95,16 +95,15 @@ class _Batch:
             return [event for event in events if not (isinstance(event, _SAID) and event.group)]
         return list(events)
 
-    def _store_run(self, kind: type, run: list[port.EngineEvent]) -> None:
+    def _store_run(self, store_together: "Together | None", run: list[port.EngineEvent]) -> None:
         """Messages, reactions, receipts and answers come in numbers and are stored in sets; the rest one by one."""
-        together = _TOGETHER.get(kind)
-        if together is None:
+        if store_together is None:
             for event in run:
                 self._store_one(event)
         else:
             account = self._locked_account()
             # Messages need no more of the session than its id.
-            together(self._company, Session(id=self._placement.pk, account=account), account, run)
+            store_together(self._company, Session(id=self._placement.pk, account=account), account, run)
             self.stored.finished |= {
                 e.reference for e in run if isinstance(e, port.SendFinished | port.ReactionFinished)
             }
@@ -202,7 +201,9 @@ def _face(placement: Placement) -> tuple[object, ...]:
     return (placement.state, placement.reason, placement.next_retry_at, placement.wanted, placement.device_jid)
 
 
-_TOGETHER: Final[dict[type, Callable[..., None]]] = {
+Together = Callable[..., None]
+
+_TOGETHER: Final[dict[type, Together]] = {
     port.MessageReceived: inbound.record_messages,
     port.MessageUnreadable: inbound.record_messages,
     port.MessageLost: inbound.record_messages,
@@ -211,6 +212,25 @@ _TOGETHER: Final[dict[type, Callable[..., None]]] = {
     port.SendFinished: outbound.record_finished,
     port.ReactionFinished: reacting.record_finished,
 }
+
+#: What comes mixed and says nothing of each other, in the order in which it is stored: answers before receipts, for
+#: these name the ids that answers tell.
+_MIXED: Final[dict[type, int]] = {
+    port.MessageReceived: 0,
+    port.MessageUnreadable: 0,
+    port.MessageLost: 0,
+    port.SendFinished: 1,
+    port.ReceiptReceived: 2,
+}
+
+
+def _sorted(events: Sequence[port.EngineEvent]) -> list[port.EngineEvent]:
+    """Each kind that comes in numbers beside its own, so that it is stored in one set; all others keep their places."""
+    ordered: list[port.EngineEvent] = []
+    for is_mixed, run in groupby(events, key=lambda event: type(event) in _MIXED):
+        together = list(run)
+        ordered += sorted(together, key=lambda event: _MIXED[type(event)]) if is_mixed else together
+    return ordered
 
 
 # -- what the worker itself sees ---------------------------------------------------------------------------------------

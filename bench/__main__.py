@@ -17,6 +17,7 @@ from tests.waiting import eventually
 
 STEADY_MESSAGES, STEADY_SECONDS = 100, 20
 BURST, SENDS, SESSIONS = 2000, 300, 10
+BATCHED, BATCH = 2000, 50
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Bench:
         self.burst()
         self.sends()
         self.memory()
+        self.batches()
 
     # -- linking -----------------------------------------------------------------------------------------------------
     def link(self) -> None:
@@ -199,10 +201,12 @@ class Bench:
     # -- memory --------------------------------------------------------------------------------------------------------
     def memory(self) -> None:
         print(f"memory with {SESSIONS} linked sessions in one host", flush=True)
+        self.sessions = [self.session]
         for number in range(1, SESSIONS):
             phone = self.product.phone(str(79990000010 + number), f"Shop {number}")
             with self.admin.watching() as screen:
                 session = self.admin.creates_a_session(f"Bench {number}")
+                self.sessions.append(session)
                 phone.scans(screen.qr(session))
                 screen.shows(session, "connected")
         self.product.stops()
@@ -217,6 +221,33 @@ class Bench:
         )
         for kind in ("web", "worker", "jobs", "sandbox", "valkey", "postgres"):
             self.figures.add(f"PSS of {kind}", sum(processes.pss_mb(pid) for pid in kinds[kind]), None, "MB")
+
+    # -- many out ------------------------------------------------------------------------------------------------------
+    def batches(self) -> None:
+        print(f"{BATCHED} sends in batches of {BATCH} over {SESSIONS} sessions", flush=True)
+        names = [f"batched {number}" for number in range(BATCHED)]
+        parts = [names[first : first + BATCH] for first in range(0, BATCHED, BATCH)]
+        with self.admin.watching() as screen:
+            screen.hears("snapshot")
+            listener, before, began = Listener(screen), self._cpu(), time.time()
+            with ThreadPoolExecutor(2) as pool:
+                ids = [one for part in pool.map(self._post_batch, range(len(parts)), parts) for one in part]
+            eventually(
+                lambda: all("server_ack" in listener.statuses.get(one, {}) for one in ids), within=120, what="acks"
+            )
+            acked = max(listener.statuses[one]["server_ack"] for one in ids)
+            used = self._used(before, BATCHED)
+        self.figures.add(
+            "sends in batches, first request to last acknowledgement", BATCHED / (acked - began), None, "msg/s"
+        )
+        self.figures.add("CPU per send in a batch, all of Wharf", sum(used.values()), None, "ms", 2)
+        for kind, spent in used.items():
+            self.figures.add(f"CPU per send in a batch, {kind}", spent, None, "ms", 2)
+
+    def _post_batch(self, number: int, texts: list[str]) -> list[str]:
+        path = f"/api/whatsapp/sessions/{self.sessions[number % SESSIONS]}/messages/batch"
+        messages = [{"phone": self.customer.number, "message": text} for text in texts]
+        return [row["id"] for row in self.admin.post(path, messages=messages)["data"]["results"]]
 
     def _all_connected(self) -> bool:
         states = [row["state"] for row in self.admin.get("/api/whatsapp/sessions")["data"]]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine import events  # noqa: F401  # before the host, whose import of neonize it tidies up after
+from sandbox.protocol.protos import e2e
+from tests.engine import events  # before the host, whose import of neonize it tidies up after
 from tests.waiting import eventually
-from whatsapp.engine import device_store, host
+from whatsapp.engine import device_store, host, port, translate
 from whatsapp.engine.host import Kept
 from whatsapp.engine.journal import Journal
 
@@ -23,6 +24,7 @@ class Silent:
         self.heard_at = time.monotonic()
         self.is_doubtful = False
         self.probes = 0
+        self.noted: list[port.EngineEvent] = []
         self.answers = threading.Event()
 
     def probe(self) -> None:
@@ -32,6 +34,9 @@ class Silent:
 
     def doubt(self) -> None:
         self.is_doubtful = True
+
+    def note(self, event: port.EngineEvent) -> None:
+        self.noted.append(event)
 
 
 @pytest.fixture
@@ -74,3 +79,15 @@ def test_a_doubt_of_the_engines_own_is_asked_about_until_there_is_an_answer(kept
     device.answers.set()
 
     eventually(kept.vouch, what="the answer counts")
+
+
+def test_what_came_again_before_its_first_news_is_not_taken_for_lost(kept: Kept, device: Silent) -> None:
+    chat = f"{events.BOB}@s.whatsapp.net"
+    for wa_id in ("3EB0AB", "UNHEARD"):
+        kept._came_again(translate.Ignored(wa_id, chat, chat))
+
+    kept.judge(patience=60.0)
+    device.journal.append(events.MESSAGE, events.message(e2e.Message(conversation="hi")))
+    kept.judge(patience=0.0)
+
+    assert [each.wa_id for each in device.noted if isinstance(each, port.MessageLost)] == ["UNHEARD"]

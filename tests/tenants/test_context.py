@@ -9,10 +9,12 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.db import close_old_connections, connection
 
+from fleet.models import Network
 from tenants.context import arun_in, arun_in_public, run_in, run_in_public
 from tenants.models import Company
 from tenants.provisioning import create_company
 from tests.sockets import Socket
+from whatsapp.models import Account
 
 
 def current_schema() -> str:
@@ -51,6 +53,20 @@ def test_the_door_closes_after_an_error(acme: Company) -> None:
 
 def test_the_shared_tables_can_be_had_from_inside(acme: Company) -> None:
     assert run_in(acme, run_in_public, current_schema) == "public"
+
+
+def test_a_prepared_statement_is_planned_for_the_company_that_asks(acme: Company, globex: Company) -> None:
+    def count() -> int:
+        return Account.objects.filter(network=Network.SANDBOX).count()
+
+    for number in range(2):
+        run_in(globex, Account.objects.create, network=Network.SANDBOX, phone_number=f"4915{number}")
+    run_in(acme, Account.objects.create, network=Network.SANDBOX, phone_number="49150")
+
+    assert [(run_in(acme, count), run_in(globex, count)) for _ in range(20)] == [(1, 2)] * 20
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%COUNT%whatsapp_account%'")
+        assert cursor.fetchall(), "it was not prepared, so this has shown nothing"
 
 
 async def test_interleaved_coroutines_of_three_companies_never_cross(three: list[Company]) -> None:

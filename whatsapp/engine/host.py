@@ -14,6 +14,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -83,6 +84,7 @@ class Kept:
         self._names: dict[int, Heard] = {}
         self._own = StoredDevice("")
         self._doubt_since = time.time()
+        self._again: deque[tuple[float, translate.Ignored]] = deque()
         device.ignored = self._came_again
         self.reported = 0
         #: Another host may have it now, and its journal is that one's to read.
@@ -136,6 +138,7 @@ class Kept:
         """All that the engine had to tell is in the journal."""
         # Once it is released another host may keep its ledger.
         if not self.is_released:
+            self.judge(patience=0.0)
             self.ledger.leave()
 
     def tell_losses(self) -> None:
@@ -150,9 +153,17 @@ class Kept:
 
     def _came_again(self, message: translate.Ignored) -> None:
         """WhatsApp had no word of it, and the engine had decrypted it: was it before we heard, or after?"""
-        is_known = self.ledger.knows(message.name) or message.name in {each.name for each in list(self._names.values())}
-        if not is_known and (lost := losses.described(message, self._own, {})):
-            self.device.note(replace(lost, after=self._doubt_since, before=time.time()))
+        self._again.append((time.monotonic(), message))
+
+    def judge(self, patience: float = GLANCE_SECONDS) -> None:
+        """Tell what came again and was never heard of. The news of its first coming may be on its way to us for a
+        moment: it comes on another thread than the engine's log."""
+        while self._again and time.monotonic() - self._again[0][0] >= patience:
+            _, message = self._again.popleft()
+            # In this order: the journal lets go of what the ledger has by then.
+            is_known = message.name in losses.heard_in(self.device.journal) or self.ledger.knows(message.name)
+            if not is_known and (lost := losses.described(message, self._own, {})):
+                self.device.note(replace(lost, after=self._doubt_since, before=time.time()))
 
     def _safe_meaning(self, entry: Entry) -> port.EngineEvent | None:
         """An entry that cannot be understood never will be: it must not hold up what comes after it."""
@@ -320,6 +331,9 @@ class Host:
         while True:
             time.sleep(GLANCE_SECONDS)
             for session_id, kept in list(self._kept.items()):
+                if not kept.is_released:
+                    with contextlib.suppress(sqlite3.Error):
+                        kept.judge()
                 if kept.device.is_connected:
                     kept.device.lapse()
                     lives = kept.vouch()

@@ -37,14 +37,14 @@ def find(folder: Path, journal: Journal, ledger: Ledger) -> Findings:
     # A store that stands further back is another one: restored, or of a new link.
     if mark is None or mark.is_clean or place <= mark.place:
         return Findings((), place)
-    heard = ledger.heard() | _heard_in(journal)
+    heard = ledger.heard() | heard_in(journal)
     if translate.HISTORY in heard:
         log.warning("%s: the host died while the phone sent its history; nothing can be said of losses", folder.name)
         return Findings((), place)
     return Findings(tuple(_lost(folder, mark.place, heard, mark.at)), place)
 
 
-def _heard_in(journal: Journal) -> dict[str, float]:
+def heard_in(journal: Journal) -> dict[str, float]:
     """What is in the journal is not lost, whatever became of the host."""
     names: dict[str, float] = {}
     last = 0

@@ -84,7 +84,7 @@ def test_a_doubt_of_the_engines_own_is_asked_about_until_there_is_an_answer(kept
 def test_what_came_again_before_its_first_news_is_not_taken_for_lost(kept: Kept, device: Silent) -> None:
     chat = f"{events.BOB}@s.whatsapp.net"
     for wa_id in ("3EB0AB", "UNHEARD"):
-        kept._came_again(translate.Ignored(wa_id, chat, chat))
+        kept._note_again(translate.Ignored(wa_id, chat, chat))
 
     kept.judge(patience=60.0)
     device.journal.append(events.MESSAGE, events.message(e2e.Message(conversation="hi")))

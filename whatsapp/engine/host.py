@@ -84,8 +84,9 @@ class Kept:
         self._names: dict[int, Heard] = {}
         self._own = StoredDevice("")
         self._doubt_since = time.time()
-        self._again: deque[tuple[float, translate.Ignored]] = deque()
-        device.ignored = self._came_again
+        #: Messages that came again, and when.
+        self.came_again: deque[tuple[float, translate.Ignored]] = deque()
+        device.ignored = self._note_again
         self.reported = 0
         #: Another host may have it now, and its journal is that one's to read.
         self.is_released = False
@@ -138,7 +139,6 @@ class Kept:
         """All that the engine had to tell is in the journal."""
         # Once it is released another host may keep its ledger.
         if not self.is_released:
-            self.judge(patience=0.0)
             self.ledger.leave()
 
     def tell_losses(self) -> None:
@@ -151,15 +151,15 @@ class Kept:
             self.device.note(each)
         self.ledger.begin(found.place)
 
-    def _came_again(self, message: translate.Ignored) -> None:
+    def _note_again(self, message: translate.Ignored) -> None:
         """WhatsApp had no word of it, and the engine had decrypted it: was it before we heard, or after?"""
-        self._again.append((time.monotonic(), message))
+        self.came_again.append((time.monotonic(), message))
 
     def judge(self, patience: float = GLANCE_SECONDS) -> None:
         """Tell what came again and was never heard of. The news of its first coming may be on its way to us for a
         moment: it comes on another thread than the engine's log."""
-        while self._again and time.monotonic() - self._again[0][0] >= patience:
-            _, message = self._again.popleft()
+        while self.came_again and time.monotonic() - self.came_again[0][0] >= patience:
+            _, message = self.came_again.popleft()
             # In this order: the journal lets go of what the ledger has by then.
             is_known = message.name in losses.heard_in(self.device.journal) or self.ledger.knows(message.name)
             if not is_known and (lost := losses.described(message, self._own, {})):
@@ -405,9 +405,19 @@ class Host:
             if not kept.device.ended:
                 kept.device.disconnect()
         self._wait_for_quiet()
+        if self._judge_all():
+            self._wait_for_quiet()
         for kept in self._kept.values():
             kept.leave()
         neonize.leave()
+
+    def _judge_all(self) -> bool:
+        """Whatever came again must be judged now: nothing more is on its way. Says whether there was anything."""
+        again = [kept for kept in self._kept.values() if kept.came_again and not kept.is_released]
+        for kept in again:
+            with contextlib.suppress(sqlite3.Error):
+                kept.judge(patience=0.0)
+        return bool(again)
 
     def _wait_for_quiet(self) -> None:
         quiet_since = time.monotonic()

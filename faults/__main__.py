@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Final
 
 from faults import plan, report, suite
+from tests.product import forget_database
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -57,8 +58,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _forget(folder: Path) -> None:
-    """With the database, which root's runs keep elsewhere."""
-    shutil.rmtree((folder / "var" / "stack").resolve(), ignore_errors=True)
+    forget_database(folder)
     shutil.rmtree(folder)
 
 

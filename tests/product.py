@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +28,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def forget_database(folder: Path) -> None:
+    """Of a product that ran there and has ended: root's runs keep it outside the folder."""
+    shutil.rmtree((folder / "var" / "stack").resolve(), ignore_errors=True)
 
 
 class Product:
@@ -257,3 +263,5 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.product.ends()
+        if kind is None:
+            forget_database(self.product.folder)

@@ -3,7 +3,6 @@
 `make faults` does the same with ten thousand messages and as many kills as fit in (docs/faults.md).
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from faults import plan, report, suite
+from tests.product import forget_database
 
 SEED = 20_26
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Root's runs keep their database elsewhere, and it goes too."""
     yield tmp_path
-    shutil.rmtree((tmp_path / "var" / "stack").resolve(), ignore_errors=True)
+    forget_database(tmp_path)
 
 
 @pytest.mark.story

@@ -132,8 +132,7 @@ class Kept:
         """The worker has stored everything up to `seq`; that it was heard of is remembered a little longer."""
         # Those of one batch come in order, and the pump adds to them meanwhile.
         stored = [number for number in list(self._names) if number <= seq]
-        self.ledger.hear([self._names.pop(number) for number in stored])
-        self.device.journal.let_go(seq)
+        self.ledger.let_go([self._names.pop(number) for number in stored], seq)
 
     def leave(self) -> None:
         """All that the engine had to tell is in the journal."""
@@ -223,6 +222,9 @@ class Host:
         self._channel = channel
         self._news = threading.Event()
         self._direct: queue.SimpleQueue[port.Report] = queue.SimpleQueue()
+        #: Sessions whose journals may hold what nobody has read. To look into all would cost each message a query for
+        #: every neighbour.
+        self._stirred: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._births = birth.sessions
         self._kept: dict[str, Kept] = {}
         self._locks: dict[str, contextlib.ExitStack] = {}
@@ -242,12 +244,16 @@ class Host:
         try:
             self._lock(birth)
             device = neonize.LinkedDevice(
-                birth, journaled=self._news.set, tell=lambda event: self._tell(birth.session_id, event)
+                birth,
+                journaled=lambda: self._stir(birth.session_id),
+                tell=lambda event: self._tell(birth.session_id, event),
             )
         except (device_store.FolderInUse, sqlite3.Error, OSError) as error:
             self._tell(birth.session_id, port.ConnectionLost(f"{type(error).__name__}: {error}", retrying=False))
         else:
             self._kept[birth.session_id] = Kept(device)
+            # With what its last host did not come to tell.
+            self._stir(birth.session_id)
 
     def _lock(self, birth: port.SessionBirth) -> None:
         deadline = time.monotonic() + LOCK_SECONDS
@@ -291,6 +297,10 @@ class Host:
         self._direct.put(port.Report(session_id, event))
         self._news.set()
 
+    def _stir(self, session_id: str) -> None:
+        self._stirred.put(session_id)
+        self._news.set()
+
     def _pump(self) -> None:
         while True:
             self._news.wait()
@@ -303,18 +313,30 @@ class Host:
         frames = bytearray()
         while not self._direct.empty():
             frames += wire.encode(self._direct.get())
-        found = False
-        for session_id, kept in list(self._kept.items()):
-            for entry, event in kept.unreported():
-                found, kept.reported = True, entry.seq
-                if _is_final(event):
-                    threading.Thread(target=self._let_go, args=(kept,), daemon=True).start()
-                # What means nothing to the worker still has to be acknowledged by it, in its place in the order.
-                report = port.Report(session_id, event or port.Alive(), seq=entry.seq)
-                frames += wire.encode(report)
+        for session_id in self._take_stirred():
+            if kept := self._kept.get(session_id):
+                frames += self._frames_of(kept)
         if frames:
             self._channel.send(bytes(frames))
+        return bool(frames)
+
+    def _take_stirred(self) -> set[str]:
+        found: set[str] = set()
+        while not self._stirred.empty():
+            found.add(self._stirred.get())
         return found
+
+    def _frames_of(self, kept: Kept) -> bytes:
+        frames, told = bytearray(), kept.unreported()
+        for entry, event in told:
+            kept.reported = entry.seq
+            if _is_final(event):
+                threading.Thread(target=self._let_go, args=(kept,), daemon=True).start()
+            # What means nothing to the worker still has to be acknowledged by it, in its place in the order.
+            frames += wire.encode(port.Report(kept.device.session_id, event or port.Alive(), seq=entry.seq))
+        if len(told) == BATCH:
+            self._stirred.put(kept.device.session_id)
+        return bytes(frames)
 
     def _let_go(self, kept: Kept) -> None:
         """Nothing more is done for it here, so that another host may have it while this one lives on with others."""

@@ -66,8 +66,15 @@ class Journal:
 
     def let_go(self, seq: int) -> None:
         """Everything up to `seq` is stored elsewhere."""
-        with self._lock:
-            self._db.execute("DELETE FROM entry WHERE seq <= ?", (seq,))
+        with self.letting_go(seq):
+            pass
+
+    @contextmanager
+    def letting_go(self, seq: int) -> Iterator[sqlite3.Connection]:
+        """`let_go`, in one transaction with what is to be kept of it."""
+        with self.transaction() as db:
+            yield db
+            db.execute("DELETE FROM entry WHERE seq <= ?", (seq,))
         self._tidy()
 
     def _tidy(self) -> None:

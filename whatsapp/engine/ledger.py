@@ -5,6 +5,7 @@ never heard of when a host died was in between, and is lost (`engine.losses`). T
 and holds names and times alone, no texts.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ class Mark:
     is_clean: bool
 
 
+def _insert(db: sqlite3.Connection, messages: Iterable[Heard]) -> None:
+    db.executemany("INSERT INTO heard (name, at) VALUES (?, ?)", [(each.name, each.at) for each in messages])
+
+
 class Ledger:
     """One session's. May be used in several threads."""
 
@@ -50,11 +55,14 @@ class Ledger:
                 db.execute(statement)
 
     def hear(self, messages: Iterable[Heard]) -> None:
-        """Before the journal lets go of their entries, or before the message leaves."""
-        rows = [(each.name, each.at) for each in messages]
-        if rows:
-            with self._journal.transaction() as db:
-                db.executemany("INSERT INTO heard (name, at) VALUES (?, ?)", rows)
+        """Before a message leaves."""
+        with self._journal.transaction() as db:
+            _insert(db, messages)
+
+    def let_go(self, messages: Iterable[Heard], seq: int) -> None:
+        """Of the journal's entries up to `seq`, and remember that these messages were among them."""
+        with self._journal.letting_go(seq) as db:
+            _insert(db, messages)
 
     def heard(self) -> dict[str, float]:
         """Names with their times, of what may lie behind the mark."""

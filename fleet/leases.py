@@ -3,6 +3,7 @@
 All times are the database's, so workers with wrong clocks agree.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from django.db.models.functions import Now
 
 from fleet.models import Placement, Worker
 from fleet.states import LIVE, Wanted
+from tenants.models import Company
 from wharf.errors import Kind, WharfError, sentence
 from wharf.sql import Answer, Ask, together
 
@@ -57,35 +59,78 @@ def register(*, name: str, pid: int, capacity: int, store_id: str) -> Worker:
     return Worker.objects.create(name=name, pid=pid, capacity=capacity, store_id=store_id, lease_until=_lease_end())
 
 
-def _claimable(worker: Worker) -> Q:
-    # Its own it has: a worker that was asleep between two looks must not take its sessions from itself.
-    free = Q(owner=None) | (Q(owner__lease_until__lt=Now()) & ~Q(owner=worker))
-    something_to_do = ~Q(wanted=Wanted.STOPPED) | Q(state__in=LIVE)
-    reachable = Q(device_jid="") | Q(store_id=worker.store_id)
-    return free & something_to_do & reachable
+#: `p` wants an owner and has none. A worker's own it has: one that was asleep between two looks must not take its
+#: sessions from itself. Of a linked device only a worker on its disk has the keys.
+_CLAIMABLE: Final = f"""
+fleet_placement p LEFT JOIN fleet_worker o ON o.id = p.owner_id
+WHERE (p.wanted <> 'stopped' OR p.state IN ({", ".join(f"'{state}'" for state in sorted(LIVE))}))
+  AND (p.owner_id IS NULL OR (o.lease_until < statement_timestamp() AND o.id <> %s))
+  AND (p.device_jid = '' OR p.store_id = %s)
+"""
+_CLAIM: Final = f"""
+WITH free AS MATERIALIZED
+(SELECT p.session_id FROM {_CLAIMABLE} ORDER BY p.session_id LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED)
+UPDATE fleet_placement t SET owner_id = %s, fence = t.fence + 1 FROM free WHERE t.session_id = free.session_id
+RETURNING t.session_id
+"""  # noqa: S608  # of our own words
 
 
-@transaction.atomic
 def claim(worker: Worker, *, limit: int) -> list[Placement]:
     """Take up to `limit` sessions that want an owner and have none; a second worker never gets the same one."""
-    free = Placement.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
-    ids = list(free.filter(_claimable(worker)).order_by("session_id").values_list("session_id", flat=True)[:limit])
-    if ids:
-        Placement.objects.filter(session_id__in=ids).update(owner=worker, fence=F("fence") + 1)
-    return owned(worker, ids)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [worker.pk, worker.store_id, limit, worker.pk])
+        ids = [session_id for (session_id,) in cursor.fetchall()]
+    return owned(worker, ids) if ids else []
 
 
-def owned(worker: Worker, ids: list[str] | None = None) -> list[Placement]:
-    """What the worker owns, or those of `ids` that it owns."""
-    mine = Placement.objects.select_related("company").filter(owner=worker)
-    return list(mine if ids is None else mine.filter(session_id__in=ids))
+def owned(worker: Worker, ids: list[str]) -> list[Placement]:
+    """Those of `ids` that the worker owns."""
+    return list(Placement.objects.select_related("company").filter(owner=worker, session_id__in=ids))
 
 
-def renew(worker: Worker) -> list[Placement]:
-    """Beat the heart, which prolongs the lease on everything owned; returns what that is now."""
-    if not Worker.objects.filter(pk=worker.pk, stopped_at=None).update(lease_until=_lease_end()):
+@dataclass(frozen=True)
+class Beat:
+    """`mine` is what the worker owns; `has_free` says that there are sessions to claim."""
+
+    mine: list[Placement]
+    has_free: bool
+
+
+_RENEW: Final = """
+UPDATE fleet_worker SET lease_until = statement_timestamp() + %s WHERE id = %s AND stopped_at IS NULL RETURNING id
+"""
+_EVIDENCE: Final = """
+UPDATE fleet_placement SET evidence_at = statement_timestamp()
+WHERE session_id = ANY(%s) AND owner_id = %s AND state = 'connected'
+"""
+_MINE: Final = "SELECT * FROM fleet_placement WHERE owner_id = %s"
+_COMPANIES: Final = """
+SELECT * FROM tenants_company WHERE id IN (SELECT company_id FROM fleet_placement WHERE owner_id = %s)
+"""
+_HAS_FREE: Final = f"SELECT EXISTS (SELECT FROM {_CLAIMABLE})"  # noqa: S608  # of our own words
+
+
+def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
+    """Beat the heart, which prolongs the lease on everything owned. `alive` are connections seen since the last beat.
+
+    Every few seconds for as long as a worker lives, and whatever comes in meanwhile waits for it: one trip.
+    """
+    with together() as ask:
+        renewed = ask(_RENEW, [LEASE, worker.pk])
+        if alive:
+            ask(_EVIDENCE, [list(alive), worker.pk])
+        mine, companies = ask(_MINE, [worker.pk]), ask(_COMPANIES, [worker.pk])
+        free = ask(_HAS_FREE, [worker.pk, worker.store_id])
+    if not renewed.rows():
         raise WorkerGone
-    return owned(worker)
+    return Beat(_with_companies(mine.load(Placement), companies.load(Company)), bool(free.rows()[0][0]))
+
+
+def _with_companies(placements: list[Placement], companies: list[Company]) -> list[Placement]:
+    known = {company.pk: company for company in companies}
+    for placement in placements:
+        placement.company = known[placement.company_id]
+    return placements
 
 
 def release(lease: Lease) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from fleet import leases
@@ -72,7 +73,39 @@ def test_what_is_owned_stays_owned_while_the_heart_beats(acme: Company) -> None:
     leases.renew(first)
 
     assert leases.claim(second, limit=10) == []
-    assert [placement.session_id for placement in leases.renew(first)] == ["a"]
+    assert [placement.session_id for placement in leases.renew(first).mine] == ["a"]
+
+
+@DB
+def test_a_beat_tells_what_is_owned_with_its_company_and_whether_more_is_free(acme: Company, globex: Company) -> None:
+    for company, session_id in ((acme, "a"), (globex, "b")):
+        wanted(company, session_id)
+    one = worker()
+    leases.claim(one, limit=10)
+    owned_all = leases.renew(one)
+    wanted(acme, "c")
+
+    with CaptureQueriesContext(connection) as queries:
+        beat = leases.renew(one)
+        companies = {placement.session_id: placement.company for placement in beat.mine}
+
+    assert companies == {"a": acme, "b": globex}
+    assert (owned_all.has_free, beat.has_free) == (False, True)
+    assert len(queries) == 4, "however many sessions and companies there are"
+
+
+@DB
+def test_evidence_is_noted_with_a_beat_for_what_is_connected_and_owned(acme: Company) -> None:
+    for session_id, state in (("a", State.CONNECTED), ("quiet", State.CONNECTED), ("lost", State.CONNECTING)):
+        wanted(acme, session_id, state=state)
+    one, two = worker("one"), worker("two")
+    leases.claim(one, limit=10)
+
+    leases.renew(two, alive=["a"])
+    assert not Placement.objects.exclude(evidence_at=None).exists()
+    leases.renew(one, alive=["a", "lost"])
+
+    assert [placement.session_id for placement in Placement.objects.exclude(evidence_at=None)] == ["a"]
 
 
 @DB
@@ -89,7 +122,7 @@ def test_a_silent_worker_loses_its_sessions_and_may_not_write_any_more(acme: Com
         leases.hold(old)
     with transaction.atomic():
         assert leases.hold(lease_of("a")).owner_id == second.pk
-    assert leases.renew(first) == []
+    assert leases.renew(first).mine == []
 
 
 @DB

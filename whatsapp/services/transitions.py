@@ -1,7 +1,7 @@
 """The one place that writes a session's state: by the table, with a row of history, told live after the commit."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.utils import timezone
 
@@ -113,11 +113,4 @@ def forget_challenge(session_id: str) -> bool:
             pairing_requested_at=None,
             pairing_error="",
         )
-    )
-
-
-def evidence(session_ids: list[str], *, worker_id: str, at: datetime) -> None:
-    """These connections were seen alive; one statement for all of a worker's sessions."""
-    Placement.objects.filter(session_id__in=session_ids, owner_id=worker_id, state=State.CONNECTED).update(
-        evidence_at=at
     )

@@ -30,7 +30,7 @@ from wharf import metrics
 from wharf.logs import about
 from whatsapp.engine import device_store, port
 from whatsapp.networks import NetworkMissing, access_to
-from whatsapp.services import owning, reports, transitions, typing
+from whatsapp.services import owning, reports, typing
 from whatsapp.services.handing import Handed
 from whatsapp.worker import observing, wakeups
 from whatsapp.worker.decide import Action, decide
@@ -162,14 +162,14 @@ class Worker:
         self._woken.clear()
         await self._doubt_the_silent()
         marks = self._marks()
-        placements = await arun_in_public(leases.renew, self._worker)
-        await self._keep_only(placements)
-        room = self._limits.capacity - len(placements)
-        claimed = await arun_in_public(leases.claim, self._worker, limit=room) if room > 0 else []
+        alive, self._alive = self._alive, set()
+        beat = await arun_in_public(leases.renew, self._worker, alive=alive)
+        await self._keep_only(beat.mine)
+        room = self._limits.capacity - len(beat.mine)
+        claimed = await arun_in_public(leases.claim, self._worker, limit=room) if beat.has_free and room > 0 else []
         if claimed:
             log.info("claimed %d sessions", len(claimed))
-        await self._look_at([*placements, *claimed], marks)
-        await self._note_evidence()
+        await self._look_at([*beat.mine, *claimed], marks)
         await self._warm_up()
 
     async def _doubt_the_silent(self) -> None:
@@ -572,11 +572,6 @@ class Worker:
         if request and request.at != owned.code_asked_at:
             owned.code_asked_at = request.at
             await run.host.command(owned.session_id, port.RequestCode(request.phone))
-
-    async def _note_evidence(self) -> None:
-        alive, self._alive = list(self._alive), set()
-        if alive:
-            await arun_in_public(transitions.evidence, alive, worker_id=self._worker.pk, at=timezone.now())
 
     async def _warm_up(self) -> None:
         """Keep a host ready on each network that anybody here may link on next."""

@@ -653,8 +653,8 @@ def test_handing_over_costs_no_more_however_much_waits(desk: Desk) -> None:
     with CaptureQueriesContext(connection) as captured:
         owning.take_queued(company=desk.company, lease=lease, limit=10)
 
-    # The placement, the reactions, the session with its pace, the texts, the update, the log.
-    assert len([each for each in captured if "SAVEPOINT" not in each["sql"]]) == 6
+    # The placement, the session and the texts (in one trip), the update, the log.
+    assert len([each for each in captured if "SAVEPOINT" not in each["sql"]]) == 5
     assert Message.objects.filter(status=MessageStatus.SENT).count() == 10
 
 

@@ -10,13 +10,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Min, OuterRef, QuerySet, Subquery
-from django.db.models.expressions import RawSQL
-from django.utils import timezone
+from django.db.models import Min, QuerySet
 
 from tenants.models import Company
+from wharf.sql import Answer, Ask, together
 from whatsapp.engine.port import SendReaction, SendText
-from whatsapp.models import Chat, Message, MessageStatus, Session
+from whatsapp.models import Chat, Contact, Message, MessageStatus, Session
 from whatsapp.services import inbound, observing, standing, statuses
 from whatsapp.services.pacing import Allowance
 
@@ -37,55 +36,80 @@ class Handed:
     holds_new: bool = False
 
 
-def hand_over(company: Company, session_id: str, *, limit: int) -> Handed:
+@dataclass(frozen=True)
+class Waiting:
+    """What a session has to send: `texts` leave next if nothing special holds them back."""
+
+    session: Session
+    texts: list[Message]
+    has_reactions: bool
+    has_pacing: bool
+    next_send: datetime | None
+    next_expiry: datetime | None
+
+
+class Asked:
+    """The question, to be put together with others; `answer` has what came of it."""
+
+    def __init__(self, ask: Ask, session_id: str, *, limit: int, now: datetime) -> None:
+        self._session = ask(_LOOK, [now, session_id])
+        self._texts = ask(_NEXT, [*_ready_for(session_id, limit, now), limit])
+
+    def answer(self) -> Waiting:
+        session = self._session.load(Session)[0]
+        known = vars(session)
+        return Waiting(
+            session,
+            _messages(self._texts),
+            has_reactions=known["has_reactions"],
+            has_pacing=known["has_pacing"],
+            next_send=known["next_send"],
+            next_expiry=known["next_expiry"],
+        )
+
+
+def hand_over(company: Company, waiting: Waiting, *, limit: int, now: datetime) -> Handed:
     """Hand up to `limit` queued texts to the engine; the commit comes before the send.
 
     Each gets a secret that the engine stores before the message leaves: whatever happens after this commit,
     `outbound.recover` can tell whether it did.
     """
-    now = timezone.now()
-    session = _look(session_id, now)
-    moments = vars(session)
-    if moments["next_expiry"] is not None and moments["next_expiry"] <= now:
+    session, next_expiry = waiting.session, waiting.next_expiry
+    if next_expiry is not None and next_expiry <= now:
         expire(company, session, now)
-        moments["next_expiry"] = _earliest(Message.objects.filter(session=session), "expires_at")
+        next_expiry = _earliest(Message.objects.filter(session=session), "expires_at")
     if session.queue_paused_at is not None:
-        return Handed(again_at=moments["next_expiry"])
-    row = standing.pacing_of(session)
-    allowed = standing.allowance_for(company, row, now)
-    known, new = _choose(session, allowed, limit, now)
+        return Handed(again_at=next_expiry)
+    pace = standing.pacing_of(session) if waiting.has_pacing else None
+    allowed = standing.allowance_for(company, pace, now)
+    known, new = _choose(waiting, allowed, limit, now)
     rows = _in_order([*known, *new])[: limit if allowed.room is None else min(limit, allowed.room)]
     orders = _take(company, session, rows, now)
     observing.handed_over(rows, now)
-    if row is not None and rows:
+    if pace is not None and rows:
         to_new = [each.pk for each in rows if each in new]
-        standing.note_sent(company, row, sent=len(rows), to_new=to_new, now=now)
-        allowed = standing.allowance_for(company, row, now)
+        standing.note_sent(company, pace, sent=len(rows), to_new=to_new, now=now)
+        allowed = standing.allowance_for(company, pace, now)
     waits = (wait.until for wait in (allowed.wait, allowed.new_wait) if wait)
     return Handed(
         orders,
         has_more=len(orders) == limit,
-        again_at=_first([moments["next_send"], moments["next_expiry"], *waits]),
+        again_at=_first([waiting.next_send, next_expiry, *waits]),
         holds_new=allowed.new_wait is not None,
     )
 
 
-def _look(session_id: str, now: datetime) -> Session:
-    """The session with its pace, and when something is next due or runs out; one query."""
-    queued = Message.objects.filter(session=OuterRef("pk"), status=MessageStatus.QUEUED).order_by()
-    row: Session = (
-        Session.objects.select_related("pacing")
-        .annotate(
-            next_send=_least(queued.filter(send_at__gt=now), "send_at"),
-            next_expiry=_least(queued.filter(expires_at__isnull=False), "expires_at"),
-        )
-        .get(pk=session_id)
-    )
-    return row
-
-
-def _least(rows: QuerySet[Message], name: str) -> Subquery:
-    return Subquery(rows.order_by(name).values(name)[:1])
+#: The session, and when something is next due or runs out.
+_LOOK: Final = """
+SELECT s.*,
+    EXISTS (SELECT FROM whatsapp_pacing p WHERE p.session_id = s.id) AS has_pacing,
+    EXISTS (SELECT FROM whatsapp_reaction r WHERE r.session_id = s.id AND r.status = 'queued') AS has_reactions,
+    (SELECT m.send_at FROM whatsapp_message m WHERE m.session_id = s.id AND m.status = 'queued' AND m.send_at > %s
+     ORDER BY m.send_at LIMIT 1) AS next_send,
+    (SELECT m.expires_at FROM whatsapp_message m WHERE m.session_id = s.id AND m.status = 'queued'
+     AND m.expires_at IS NOT NULL ORDER BY m.expires_at LIMIT 1) AS next_expiry
+FROM whatsapp_session s WHERE s.id = %s
+"""
 
 
 def _earliest(rows: QuerySet[Message], name: str) -> datetime | None:
@@ -110,28 +134,57 @@ UNION ALL
 """
 
 
-def _choose(session: Session, allowed: Allowance, limit: int, now: datetime) -> tuple[list[Message], list[Message]]:
+#: Those messages with whom they go to.
+_ADDRESSED: Final = """
+SELECT m.*, c.group_jid, c.contact_id, c.has_written, p.phone_number, p.lid
+FROM ({ids}) AS next JOIN whatsapp_message m ON m.id = next.id
+JOIN whatsapp_chat c ON c.id = m.chat_id LEFT JOIN whatsapp_contact p ON p.id = c.contact_id
+ORDER BY m.priority DESC, m.id LIMIT %s
+"""
+_NEXT: Final = _ADDRESSED.format(ids=_READY.format(kind="TRUE"))
+_THESE: Final = _ADDRESSED.format(ids="SELECT unnest(%s::text[]) AS id")
+
+
+def _choose(waiting: Waiting, allowed: Allowance, limit: int, now: datetime) -> tuple[list[Message], list[Message]]:
     """Candidates: (those that nothing special is known of, those to new people while these are counted)."""
     if allowed.room == 0:
         return [], []
     if allowed.new_room is None:
-        return _ready(session, "TRUE", limit, now), []
-    new = _ready(session, _IS_NEW, min(limit, allowed.new_room), now) if allowed.new_room else []
-    return _ready(session, f"NOT ({_IS_NEW})", limit, now), new
+        return waiting.texts[:limit], []
+    session_id = waiting.session.pk
+    new = _ready(session_id, _IS_NEW, min(limit, allowed.new_room), now) if allowed.new_room else []
+    return _ready(session_id, f"NOT ({_IS_NEW})", limit, now), new
 
 
-def _ready(session: Session, kind: str, limit: int, now: datetime) -> list[Message]:
-    sql, params = _READY.format(kind=kind), [session.pk, now, limit, session.pk, now, now, limit]
-    # In one query, unless the planner is given a hard one: it then no longer minds how the rows are fetched.
-    ids = RawSQL(sql, params) if kind == "TRUE" else _found(sql, params)  # noqa: S611  # `kind` is one of ours
-    rows = Message.objects.select_related("chat__contact").filter(pk__in=ids)
-    return list(rows.order_by("-priority", "id")[:limit])
-
-
-def _found(sql: str, params: list[Any]) -> list[str]:
+def _ready(session_id: str, kind: str, limit: int, now: datetime) -> list[Message]:
+    """In two queries: the planner, given a hard one, no longer minds how the rows are fetched."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return [row_id for (row_id,) in cursor.fetchall()]
+        cursor.execute(_READY.format(kind=kind), _ready_for(session_id, limit, now))
+        ids = [row_id for (row_id,) in cursor.fetchall()]
+    with together() as ask:
+        answer = ask(_THESE, [ids, limit])
+    return _messages(answer)
+
+
+def _ready_for(session_id: str, limit: int, now: datetime) -> list[Any]:
+    return [session_id, now, limit, session_id, now, now, limit]
+
+
+def _messages(answer: Answer) -> list[Message]:
+    rows = answer.load(Message)
+    for row in rows:
+        row.chat = _chat_of(row, vars(row))
+    return rows
+
+
+def _chat_of(row: Message, known: dict[str, Any]) -> Chat:
+    """As far as sending needs it."""
+    contact = None
+    if known["contact_id"]:
+        contact = Contact(id=known["contact_id"], phone_number=known["phone_number"], lid=known["lid"])
+    chat = Chat(id=row.chat_id, account_id=row.account_id, contact=contact)
+    chat.group_jid, chat.has_written = known["group_jid"], known["has_written"]
+    return chat
 
 
 def _in_order(rows: Iterable[Message]) -> list[Message]:

@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from django.utils import timezone
+
 from fleet import leases
 from fleet.leases import Lease
 from fleet.states import Wanted
 from tenants.models import Company
+from wharf.sql import together
 from whatsapp.engine import device_store
 from whatsapp.models import Session
-from whatsapp.services import linking, news, outbound, reacting, reports
-from whatsapp.services.handing import Handed, hand_over
+from whatsapp.services import handing, linking, news, outbound, reacting, reports
+from whatsapp.services.handing import Handed
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,14 @@ def take_queued(*, company: Company, lease: Lease, limit: int) -> Handed:
 
     Reactions come first: they are few, and are about what has been said already.
     """
-    leases.hold(lease)
-    reactions = reacting.claim_queued(lease.session_id, limit=limit)
-    handed = hand_over(company, lease.session_id, limit=limit - len(reactions))
+    now = timezone.now()
+    with together() as ask:
+        answer = leases.ask_to_hold(ask, lease)
+        asked = handing.Asked(ask, lease.session_id, limit=limit, now=now)
+    leases.held(answer)
+    waiting = asked.answer()
+    reactions = reacting.claim_queued(lease.session_id, limit=limit) if waiting.has_reactions else []
+    handed = handing.hand_over(company, waiting, limit=limit - len(reactions), now=now)
     return replace(handed, orders=[*reactions, *handed.orders])
 
 

@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Bare:
-    def __init__(self, sandbox_url: str, folder: Path) -> None:
+    """`count` clients in one process."""
+
+    def __init__(self, sandbox_url: str, folder: Path, count: int = 1) -> None:
         told = httpx.get(f"{sandbox_url}/network", trust_env=False).json()
         ca = Path(tempfile.mkstemp(dir=folder, suffix=".pem")[1])
         ca.write_text(told["ca"])
@@ -30,14 +32,14 @@ class Bare:
             "SSL_CERT_FILE": str(ca),
             "BENCH_ROOT_KEY": told["rootKey"],
         }
-        self._folder = folder
+        self._folder, self._count = folder, count
         self._told: list[dict[str, Any]] = []
         self._process: subprocess.Popen[str]
 
     def starts(self) -> "Bare":
         self._told = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.bare", str(self._folder)],
+            [sys.executable, "-m", "bench.bare", str(self._folder), str(self._count)],
             cwd=ROOT,
             env=self._environment,
             stdin=subprocess.PIPE,
@@ -69,6 +71,7 @@ class Bare:
         return [told for told in self._told if told["kind"] == "message"]
 
     def sends(self, count: int, to: str) -> None:
+        """So many of each client."""
         assert self._process.stdin is not None
         self._told = [told for told in self._told if told["kind"] != "sent"]
         self._process.stdin.write(json.dumps({"send": count, "to": to}) + "\n")

@@ -1,7 +1,7 @@
-"""`python -m bench.webhooks`: how fast events leave for a receiver, at a low rate and in a burst.
+"""`python -m bench.webhooks`: how fast messages and events leave for a receiver, at a low rate and in a burst.
 
 The whole product runs, with one dispatcher; the receiver is a small HTTP server in a process of its own. An event's
-time is that of its row, which is written last before the commit. About half a minute.
+time is that of its row, which is written last before the commit. About two minutes.
 """
 
 import asyncio
@@ -13,27 +13,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from multiprocessing.connection import Connection
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from bench import processes
 from bench.__main__ import percentiles
-from tests.product import ROOT, ApiPerson, Product, Running
+from tests.product import ROOT, ApiPerson, Product, Running, VirtualPhone
 from tests.waiting import eventually
 
-STEADY, STEADY_RATE = 100, 5
+STEADY, STEADY_RATE, MESSAGES = 100, 5, 300
 BURST, SESSIONS, LANES = 3000, 8, 6
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Seen(NamedTuple):
+    """When its row was written and when it began to arrive (seconds since the epoch), and the message's text."""
+
+    recorded: float
+    came: float
+    text: str
 
 
 class Sink(asyncio.Protocol):
     """As fast as Python answers: counts requests, and notes when each begins and when its event was logged."""
 
-    seen: list[tuple[float, float]]
+    seen: list[Seen]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -45,8 +55,9 @@ class Sink(asyncio.Protocol):
         head, found, rest = self._read.partition(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0) if found else 0
         if found and len(rest) >= length:
-            recorded = datetime.fromisoformat(json.loads(rest[:length])["recordedAt"]).timestamp()
-            self.seen.append((recorded, self._began))
+            event = json.loads(rest[:length])
+            recorded = datetime.fromisoformat(event["recordedAt"]).timestamp()
+            self.seen.append(Seen(recorded, self._began, event["data"].get("message", {}).get("body", "")))
             self._read, self._began = rest[length:], 0.0
             self._transport.write(_ANSWER)
 
@@ -78,9 +89,9 @@ def receiving() -> Iterator[tuple[str, Connection]]:
         child.terminate()
 
 
-def seen(asking: Connection) -> list[tuple[float, float]]:
+def seen(asking: Connection) -> list[Seen]:
     asking.send(None)
-    found: list[tuple[float, float]] = asking.recv()
+    found: list[Seen] = asking.recv()
     return found
 
 
@@ -111,11 +122,12 @@ def write(product: Product, count: int, *, sessions: int, pause: float = 0.0) ->
 
 def run(product: Product) -> None:
     admin = product.person(**product.demo["admin"])
+    messages(product, admin)
     with receiving() as (url, asking):
         admin.post("/api/whatsapp/webhooks", url=url, types=["session.changed"])
         write(product, STEADY, sessions=SESSIONS, pause=1 / STEADY_RATE)
         rows = eventually(lambda: f if len(f := seen(asking)) >= STEADY else None, what="all of them")
-        median, worst = percentiles([came - recorded for recorded, came in rows])
+        median, worst = percentiles([row.came - row.recorded for row in rows])
         print(
             f"  logged to first byte at the receiver, {STEADY_RATE}/s: p50 {median:.1f} ms, p99 {worst:.1f} ms",
             flush=True,
@@ -123,6 +135,49 @@ def run(product: Product) -> None:
     burst(product, admin)
 
 
+# -- from a phone to the receiver --------------------------------------------------------------------------------------
+def messages(product: Product, admin: ApiPerson) -> None:
+    """The whole way: a phone sends, the row is written, the receiver has it."""
+    customer, shop = product.phone("79990000000", "Customer"), product.phone("79990000010", "Shop")
+    with receiving() as (url, asking):
+        with admin.watching() as screen:
+            screen.hears("snapshot")
+            session = admin.creates_a_session("Shop")
+            shop.scans(screen.qr(session))
+            screen.shows(session, "connected")
+        admin.post("/api/whatsapp/webhooks", url=url, types=["message.new"])
+        send_steadily(customer, shop, asking)
+        path = f"/api/whatsapp/sessions/{session}"
+        with admin.watching() as screen:
+            screen.hears("snapshot")
+            admin.post(f"{path}/pause")
+            screen.shows(session, "stopped")
+        for number in range(BURST):
+            customer.sends(shop, f"burst {number}")
+        begin = partial(admin.post, f"{path}/start")
+        measure(
+            product, asking, "from a phone, durable", begin, BURST, kinds=("host", "worker", "webhooks", "postgres")
+        )
+
+
+def send_steadily(customer: VirtualPhone, shop: VirtualPhone, asking: Connection) -> None:
+    sent: dict[str, float] = {}
+    for number in range(MESSAGES):
+        began, text = time.monotonic(), f"steady {number}"
+        sent[text] = time.time()
+        customer.sends(shop, text)
+        time.sleep(max(0.0, 1 / STEADY_RATE - (time.monotonic() - began)))
+    rows = eventually(lambda: f if len(f := seen(asking)) >= MESSAGES else None, what="all of them")
+    to_row, to_receiver = ([at(row) - sent[row.text] for row in rows] for at in (_RECORDED, _CAME))
+    for what, taken in (("to its row", to_row), ("to the receiver", to_receiver)):
+        median, worst = percentiles(taken)
+        print(f"  a phone's message {what}, {STEADY_RATE}/s: p50 {median:.1f} ms, p99 {worst:.1f} ms", flush=True)
+
+
+_RECORDED, _CAME = attrgetter("recorded"), attrgetter("came")
+
+
+# -- events alone ------------------------------------------------------------------------------------------------------
 def burst(product: Product, admin: ApiPerson) -> None:
     """At full speed while they are written, and again as a backlog that several replays send at full speed."""
     with receiving() as (url, asking):
@@ -137,15 +192,27 @@ def burst(product: Product, admin: ApiPerson) -> None:
         measure(product, asking, f"as {LANES} replays", replay, LANES * (BURST + STEADY))
 
 
-def measure(product: Product, asking: Connection, what: str, begin: Callable[[], None], count: int) -> None:
-    pids = processes.by_kind(product.pid)["webhooks"]
-    cpu, start = processes.cpu_seconds(pids), len(seen(asking))
+def measure(
+    product: Product,
+    asking: Connection,
+    what: str,
+    begin: Callable[[], object],
+    count: int,
+    *,
+    kinds: Sequence[str] = ("webhooks",),
+) -> None:
+    cpu, start = cpu_of(product, kinds), len(seen(asking))
     begin()
     rows = eventually(lambda: f if len(f := seen(asking)[start:]) >= count else None, within=120, what=what)
-    arrivals = sorted(came for _, came in rows)
+    arrivals = sorted(row.came for row in rows)
     rate = len(arrivals) / (arrivals[-1] - arrivals[0])
-    each = (processes.cpu_seconds(pids) - cpu) / len(arrivals) * 1000
-    print(f"  {len(arrivals)} events {what}: {rate:.0f}/s, {each:.2f} ms of the dispatcher's CPU each", flush=True)
+    each = (cpu_of(product, kinds) - cpu) / len(arrivals) * 1000
+    print(f"  {len(arrivals)} events {what}: {rate:.0f}/s, {each:.2f} ms of CPU each ({', '.join(kinds)})", flush=True)
+
+
+def cpu_of(product: Product, kinds: Sequence[str]) -> float:
+    found = processes.by_kind(product.pid)
+    return sum(processes.cpu_seconds(found[kind]) for kind in kinds)
 
 
 if __name__ == "__main__":

@@ -201,18 +201,20 @@ def measure(
     *,
     kinds: Sequence[str] = ("webhooks",),
 ) -> None:
-    cpu, start = cpu_of(product, kinds), len(seen(asking))
+    cpu, start = {kind: cpu_of(product, kind) for kind in kinds}, len(seen(asking))
     begin()
     rows = eventually(lambda: f if len(f := seen(asking)[start:]) >= count else None, within=120, what=what)
     arrivals = sorted(row.came for row in rows)
     rate = len(arrivals) / (arrivals[-1] - arrivals[0])
-    each = (cpu_of(product, kinds) - cpu) / len(arrivals) * 1000
-    print(f"  {len(arrivals)} events {what}: {rate:.0f}/s, {each:.2f} ms of CPU each ({', '.join(kinds)})", flush=True)
+    each = {kind: (cpu_of(product, kind) - before) / len(arrivals) * 1000 for kind, before in cpu.items()}
+    parts = ", ".join(f"{kind} {spent:.2f}" for kind, spent in each.items())
+    print(
+        f"  {len(arrivals)} events {what}: {rate:.0f}/s, {sum(each.values()):.2f} ms of CPU each ({parts})", flush=True
+    )
 
 
-def cpu_of(product: Product, kinds: Sequence[str]) -> float:
-    found = processes.by_kind(product.pid)
-    return sum(processes.cpu_seconds(found[kind]) for kind in kinds)
+def cpu_of(product: Product, kind: str) -> float:
+    return processes.cpu_seconds(processes.by_kind(product.pid)[kind])
 
 
 if __name__ == "__main__":

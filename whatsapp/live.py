@@ -5,7 +5,7 @@ codes, not sentences: each reader gets them in a language of their own. What is 
 missed; whoever joins gets a snapshot of the rows, and the event log has what happened since.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -74,6 +74,11 @@ def channel(group: str) -> str:
     return f"{settings.CHANNEL_PREFIX}__group__{group}"
 
 
+def log_channel(schema: str) -> str:
+    """Where it is said, and nothing more, that a company's event log has grown: for who reads the log itself."""
+    return f"{settings.CHANNEL_PREFIX}__log__{schema}"
+
+
 def group_for(company: Company, audience: Audience, *, session_id: str, user_id: str) -> str:
     match audience:
         case Audience.SESSION:
@@ -97,7 +102,7 @@ def publish(*hints: Hint) -> None:
     transaction.on_commit(send, robust=True)
 
 
-def _send(hints: Iterable[Hint]) -> None:
+def _send(hints: Sequence[Hint]) -> None:
     """What the channel layer's `group_send` does, from the thread that has committed: two changes of thread less.
 
     What follows each other in one group goes in one message: a burst is stored in large transactions.
@@ -108,6 +113,8 @@ def _send(hints: Iterable[Hint]) -> None:
         for group, together in groupby(hints, key=attrgetter("group")):
             news = [{"kind": hint.kind, "payload": hint.payload, "event": hint.event} for hint in together]
             pipeline.publish(channel(group), layer.serialize({"type": HANDLER, "news": news}))
+        for schema in {hint.group.partition(".")[0] for hint in hints if hint.event is not None}:
+            pipeline.publish(log_channel(schema), b"")
         pipeline.execute()
 
 

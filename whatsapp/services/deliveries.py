@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -193,7 +194,7 @@ def _outgoing(row: Event, company: Company) -> Outgoing:
 
 
 def encoded(shape: shapes.Shape) -> bytes:
-    return json.dumps(shape, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(shape)
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ is locked after them, nobody can wait for each other. So a greater number was co
 between, and whoever has read up to a number has read everything before it.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import datetime
 from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar
 
+import msgspec
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -154,7 +154,7 @@ def _write(news: Sequence[News]) -> None:
     ids = [new_id() for _ in news]
     rows = [_row(number, event_id, each) for number, (event_id, each) in enumerate(zip(ids, news, strict=True), 1)]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [json.dumps(rows), len(rows), len(rows)])
+        cursor.execute(_WRITE, [msgspec.json.encode(rows).decode(), len(rows), len(rows)])
         places = {event_id: (position, seq) for event_id, position, seq in cursor.fetchall()}
     live.publish(*(_hint(each, event_id, *places[event_id]) for event_id, each in zip(ids, news, strict=True)))
 

@@ -1,6 +1,6 @@
 """Hearing at once that something is new: of the companies whose endpoints we have, and of endpoints themselves.
 
-What is shown live goes through Valkey after every commit anyway, so whoever writes an event does nothing more for
+What is shown live goes through Valkey after every commit anyway, so whoever writes an event hardly does more for
 webhooks: no query whether there are endpoints, and no NOTIFY, whose commits PostgreSQL puts in line. Only for speed: a
 missed hint costs a look's wait.
 """
@@ -47,12 +47,14 @@ class Hints:
         """Hear of the company's events from now on."""
         self._schemas.add(company.schema_name)
         if self._subscription is not None:
-            await self._subscription.psubscribe(_pattern(company.schema_name))
+            await self._subscription.subscribe(live.log_channel(company.schema_name))
 
     async def _listen_once(self) -> None:
         async with redis.from_url(settings.REDIS_URL, health_check_interval=_QUIET_SECONDS) as connection:
             async with connection.pubsub(ignore_subscribe_messages=True) as subscription:
-                await subscription.psubscribe(live.channel(f"*{_ENDPOINTS}"), *map(_pattern, self._schemas))
+                await subscription.psubscribe(live.channel(f"*{_ENDPOINTS}"))
+                if self._schemas:
+                    await subscription.subscribe(*map(live.log_channel, self._schemas))
                 self._subscription = subscription
                 while True:
                     message = await subscription.get_message(timeout=_QUIET_SECONDS)
@@ -60,9 +62,7 @@ class Hints:
                         self._tell(message["channel"].decode())
 
     def _tell(self, channel: str) -> None:
-        group = channel.removeprefix(live.channel(""))
-        self._heard(group.partition(".")[0], group.endswith(_ENDPOINTS))
-
-
-def _pattern(schema: str) -> str:
-    return live.channel(f"{schema}.*")
+        if channel.endswith(_ENDPOINTS):
+            self._heard(channel.removeprefix(live.channel("")).partition(".")[0], True)
+        else:
+            self._heard(channel.removeprefix(live.log_channel("")), False)

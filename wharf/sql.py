@@ -35,11 +35,17 @@ class Answer:
 
 
 def _instance(model: type[M], values: dict[str, Any]) -> M:
-    names = [field.attname for field in model._meta.concrete_fields]
-    row = model.from_db(_DATABASE, names, [values.pop(name) for name in names])
+    fields = model._meta.concrete_fields
+    row = model.from_db(_DATABASE, [field.attname for field in fields], [_read(field, values) for field in fields])
     for name, value in values.items():
         setattr(row, name, value)
     return row
+
+
+def _read(field: Any, values: dict[str, Any]) -> Any:
+    """As the ORM reads it: JSON comes as text."""
+    value = values.pop(field.attname)
+    return field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
 
 
 Ask = Callable[[str, Sequence[Any]], Answer]

@@ -19,6 +19,7 @@ from fleet import dispatching
 from fleet.dispatching import EndpointLease
 from tenants.models import Company
 from wharf import seals
+from wharf.sql import together
 from whatsapp import shapes
 from whatsapp.models import DeadLetter, Delivery, Event, WebhookEndpoint, WebhookLane
 from whatsapp.models.webhook import DisabledReason
@@ -149,11 +150,22 @@ def receiver_of(row: WebhookEndpoint) -> Receiver:
     return replace(receiver, previous_secret=previous, previous_until=row.previous_secret_until)
 
 
+_LAST: Final = "SELECT value FROM whatsapp_eventcounter WHERE key = ''"
+_NEXT: Final = """
+SELECT * FROM whatsapp_event
+WHERE position > %s AND (%s OR kind = ANY(%s)) AND (%s OR session_id = ANY(%s)) ORDER BY position LIMIT %s
+"""
+
+
 def read(company: Company, wanted: Wanted, *, after: int, limit: int) -> Page:
-    """The next events of all sessions."""
-    last = feed.top()
-    rows = wanted.of(Event.objects.filter(position__gt=after, position__lte=last))
-    return _page(company, rows, last, limit)
+    """The next events of all sessions, in one trip: it is on the way of each that is to be fast."""
+    kinds, sessions = list(wanted.kinds), list(wanted.session_ids)
+    with together() as ask:
+        top = ask(_LAST, [])
+        rows = ask(_NEXT, [after, not kinds, kinds, not sessions, sessions, limit])
+    last = max((value for (value,) in top.rows()), default=0)
+    # What was committed between the two is for the next page: it says up to where it has everything.
+    return _page_of(company, [row for row in rows.load(Event) if row.position <= last], last, limit)
 
 
 def read_lane(company: Company, wanted: Wanted, lane: LaneState, *, limit: int) -> Page:
@@ -171,7 +183,10 @@ def read_lane(company: Company, wanted: Wanted, lane: LaneState, *, limit: int) 
 
 
 def _page(company: Company, rows: QuerySet[Event], last: int, limit: int) -> Page:
-    found = list(rows.order_by("position")[:limit])
+    return _page_of(company, list(rows.order_by("position")[:limit]), last, limit)
+
+
+def _page_of(company: Company, found: Sequence[Event], last: int, limit: int) -> Page:
     is_full = len(found) == limit
     events = [_outgoing(row, company) for row in found]
     return Page(events, events[-1].position if is_full else last, is_full and events[-1].position < last)

@@ -19,7 +19,7 @@ STATIC = {
     "types": ("mypy", "."),
 }
 #: As many at once as there are cores; more than four would only wait for one another's processes.
-TESTS = ("python", "-m", "pytest", "-n", "auto", "--maxprocesses", "4")
+TESTS = ("python", "-m", "pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
 
 
 CLIENTS = ROOT / "tests" / "socketio" / "node"

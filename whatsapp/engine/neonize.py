@@ -8,15 +8,14 @@ process leaves by `os._exit`.
 import contextlib
 import ctypes
 import itertools
-import json
 import logging
 import os
 import sys
 import threading
 import time
 import types
+import typing
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ _leave_out("linkpreview", link_preview=None)
 # Guesses the type of files to be sent, which we shall say ourselves; it needs a library of the system's.
 _leave_out("magic", from_buffer=None, from_file=None)
 
+import msgspec  # noqa: E402
 import neonize.client as neonize_client  # noqa: E402
 from neonize.exc import NeonizeError, SendMessageError  # noqa: E402
 from neonize.proto.Neonize_pb2 import JID, LogEntry  # noqa: E402
@@ -187,7 +187,7 @@ class LinkedDevice:
     # -- called by the host ------------------------------------------------------------------------------------
     def note(self, event: OwnEvent) -> None:
         """Journal something that we know ourselves, in order with what the engine reports."""
-        self.journal.append(OWN_EVENT, json.dumps([type(event).__name__, asdict(event)]).encode())
+        self.journal.append(OWN_EVENT, msgspec.json.encode((type(event).__name__, event)))
         self._journaled()
 
     def connect(self) -> None:
@@ -322,17 +322,13 @@ class LinkedDevice:
 
 def own_event(payload: bytes) -> port.EngineEvent:
     """What `LinkedDevice.note` put into the journal."""
-    name, fields = json.loads(payload)
-    if name == "SendFinished":
-        fields |= {"outcome": port.SendOutcome(fields["outcome"]), "peer": port.Person(**fields["peer"])}
-        return port.SendFinished(**fields)
-    if name == "ReactionFinished":
-        return port.ReactionFinished(**fields | {"outcome": port.SendOutcome(fields["outcome"])})
-    if name == "MessageLost":
-        return port.MessageLost(**fields | {who: port.Person(**fields[who]) for who in ("peer", "sender")})
-    if name == "Ended":
-        return port.Ended(**fields | {"ending": port.Ending(fields["ending"])})
-    return port.ConnectionLost(**fields)
+    name, fields = _named.decode(payload)
+    event: OwnEvent = _own_decoders[name].decode(fields)
+    return event
+
+
+_named: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
+_own_decoders: Final = {cls.__name__: msgspec.json.Decoder(cls) for cls in typing.get_args(OwnEvent)}
 
 
 def _outcome(detail: str) -> port.SendOutcome:

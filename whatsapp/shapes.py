@@ -1,7 +1,7 @@
 """How rows look outside: plain dictionaries with the older systems' camelCase keys (seed contract 1.1), for every
 surface. Codes only; `in_words` adds the sentences in the reader's language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext
@@ -128,6 +128,12 @@ def event(row: Event, company_id: str) -> Shape:
         "recordedAt": moment(row.recorded_at),
         "data": row.data,
     }
+
+
+def batch(rows: Sequence[Event], batch_id: str, kind: str, company_id: str) -> Shape:
+    """Messages that are told together: each as it would be told by itself, and the place of the last one."""
+    messages = [event(row, company_id) for row in rows]
+    return messages[-1] | {"id": batch_id, "type": kind, "data": {"messages": messages}}
 
 
 def party(row: Contact) -> Shape:
@@ -267,6 +273,8 @@ def webhook(row: WebhookEndpoint, header_names: Iterable[str]) -> Shape:
         "description": row.description,
         "types": row.kinds,
         "sessionIds": row.session_ids,
+        "batchQuietSeconds": row.batch_quiet_seconds,
+        "batchMaxMessages": row.batch_max_messages,
         "headers": sorted(header_names),
         "isActive": row.is_active,
         "disabledReason": row.disabled_reason or None,
@@ -275,7 +283,7 @@ def webhook(row: WebhookEndpoint, header_names: Iterable[str]) -> Shape:
         "failures": row.failures,
         "failingSince": moment(row.failing_since),
         "nextTryAt": moment(row.open_until),
-        "sessionsBehind": sorted(lane.session_id for lane in lanes if not lane.is_replay and lane.attempts),
+        "sessionsBehind": sorted({lane.session_id for lane in lanes if not lane.is_replay and lane.attempts}),
         "replays": sum(lane.is_replay for lane in lanes),
         "previousSecretUntil": moment(row.previous_secret_until),
         "createdAt": moment(row.created_at),

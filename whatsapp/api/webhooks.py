@@ -19,7 +19,13 @@ from whatsapp.services.deliveries import Outgoing, Receiver
 from whatsapp.webhooks.posting import Answer, Poster
 
 #: What the API calls a thing, and what the services do.
-_NAMES = {"types": "kinds", "sessionIds": "session_ids", "isActive": "is_active"}
+_NAMES = {
+    "types": "kinds",
+    "sessionIds": "session_ids",
+    "batchQuietSeconds": "batch_quiet_seconds",
+    "batchMaxMessages": "batch_max_messages",
+    "isActive": "is_active",
+}
 
 
 def shape(row: WebhookEndpoint) -> shapes.Shape:

@@ -719,6 +719,44 @@ async def test_sockets_tell_strangers_nothing(noisy_scene: Scene, with_cookie: b
         await socket.disconnect()
 
 
+async def replayed(socket: Socket) -> str:
+    """All that the log tells from its beginning on."""
+    await socket.send({"type": "resume", "after": "0"})
+    told = [await socket.receive()]
+    while told[-1]["type"] not in ("resumed", "error"):
+        told.append(await socket.receive())
+    assert told.pop()["type"] == "resumed"
+    return str(told)
+
+
+@LIVE_DATA
+async def test_a_replay_tells_strangers_nothing(noisy_scene: Scene) -> None:
+    """Those of acme may have heard of a grant that is their own; nothing stands in that."""
+    await arun_in(noisy_scene.acme, stir, noisy_scene)
+    for stranger, person in noisy_scene.people.items():
+        socket = await opened(person, with_cookie=False)
+        assert (await socket.receive())["type"] == "snapshot"
+
+        told = await replayed(socket)
+
+        assert not [secret for secret in SECRETS if secret in told], stranger
+        assert noisy_scene.ids["chat_id"] not in told, stranger
+        await socket.disconnect()
+
+
+@LIVE_DATA
+async def test_the_same_replay_tells_whoever_may(noisy_scene: Scene) -> None:
+    """Or the test above would prove nothing. Codes are in no log."""
+    await arun_in(noisy_scene.acme, stir, noisy_scene)
+    socket = await opened(await sync_to_async(make_person)(noisy_scene.acme, Role.ADMIN), with_cookie=False)
+    assert (await socket.receive())["type"] == "snapshot"
+
+    told = await replayed(socket)
+
+    assert [secret for secret in SECRETS if secret not in told] == ["2@acmescode"]
+    await socket.disconnect()
+
+
 @LIVE_DATA
 async def test_the_same_noise_is_heard_by_whoever_may(noisy_scene: Scene) -> None:
     """Or the test above would prove nothing."""

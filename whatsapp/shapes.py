@@ -112,16 +112,19 @@ def account(row: Account) -> Shape:
     return {"id": row.id, "phone": row.phone_number, "name": row.push_name}
 
 
+def place(event_id: str, position: int, seq: int | None) -> Shape:
+    """Which event it is, and where the log has it: what live news carries beside its payload."""
+    return {"id": event_id, "cursor": str(position), "seq": seq}
+
+
 def event(row: Event, company_id: str) -> Shape:
     """One entry of the log, as every surface tells it (docs/events.md)."""
     return {
-        "id": row.id,
+        **place(row.id, row.position, row.seq),
         "type": row.kind,
         "schemaVersion": SCHEMA_VERSION,
         "companyId": company_id,
         "sessionId": row.session_id or None,
-        "seq": row.seq,
-        "cursor": str(row.position),
         "accountId": row.account_id or None,
         "chatId": row.chat_id or None,
         "happenedAt": moment(row.happened_at),

@@ -2,7 +2,7 @@
 surface. Codes only; `in_words` adds the sentences in the reader's language."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils.translation import gettext
 
@@ -294,6 +294,31 @@ def webhook(row: WebhookEndpoint, header_names: Iterable[str]) -> Shape:
     }
 
 
+class Tried(Protocol):
+    """A request to a receiver that has ended, as it was just answered or as the delivery log has it."""
+
+    @property
+    def is_delivered(self) -> bool: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def duration(self) -> int: ...
+    @property
+    def response(self) -> str: ...
+
+
+def attempt(tried: Tried) -> Shape:
+    return {
+        "delivered": tried.is_delivered,
+        "status": tried.status,
+        "error": tried.error or None,
+        "durationMs": tried.duration,
+        "response": tried.response,
+    }
+
+
 def delivery(row: Delivery) -> Shape:
     return {
         "id": str(row.pk),
@@ -302,11 +327,7 @@ def delivery(row: Delivery) -> Shape:
         "sessionId": row.session_id or None,
         "attempt": row.attempt,
         "isReplay": row.is_replay,
-        "delivered": row.is_delivered,
-        "status": row.status,
-        "error": row.error or None,
-        "durationMs": row.duration,
-        "response": row.response,
+        **attempt(row),
         "at": moment(row.at),
     }
 

@@ -221,7 +221,7 @@ def test_tests_have_their_measure(client: APIClient, receiver: ReceiverServer, m
 @pytest.mark.parametrize(
     "body",
     [
-        {}, {"from": "2026-01-01T00:00:00Z"}, {"ids": []},
+        {}, {"from": "2026-01-01T00:00:00Z"}, {"ids": []}, {"from": "2026-01-01T00:00", "to": "2027-01-01T00:00Z"},
         {"ids": ["x"], "from": "2026-01-01T00:00Z", "to": "2027-01-01T00:00Z"},
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from whatsapp.api.serializers import Moment
 from whatsapp.models.webhook import DisabledReason
 from whatsapp.services import batches, webhooks
 
@@ -46,14 +47,14 @@ class NewWebhook(WebhookChange):
 
 
 class Replay(Input):
-    to = serializers.DateTimeField(required=False)
+    to = Moment(required=False)
     ids = serializers.ListField(
         child=serializers.CharField(max_length=32), required=False, allow_empty=False, max_length=webhooks.MAX_IDS
     )
 
     def get_fields(self) -> dict[str, Any]:
         # A word of Python's own, so it cannot be said as the others are.
-        return super().get_fields() | {"from": serializers.DateTimeField(required=False)}
+        return super().get_fields() | {"from": Moment(required=False)}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("ids" in attrs) == ("from" in attrs or "to" in attrs) or ("from" in attrs) != ("to" in attrs):

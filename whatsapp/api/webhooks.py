@@ -103,16 +103,7 @@ class TestView(CompanyAPIView):
             # A receiver may take its time; the connection is for others meanwhile.
             connection.close()
         answer = async_to_sync(_post)(receiver, event)
-        return ok(
-            {
-                "eventId": event.id,
-                "delivered": answer.is_delivered,
-                "status": answer.status,
-                "error": answer.error or None,
-                "durationMs": answer.duration,
-                "response": answer.response,
-            }
-        )
+        return ok({"eventId": event.id, **shapes.attempt(answer)})
 
 
 async def _post(receiver: Receiver, event: Outgoing) -> Answer:

@@ -33,10 +33,14 @@ class Rights:
     can_manage_chats: bool = False
 
 
+#: A program that signs its requests with the company's secret: it is nobody's, and may send texts.
+SIGNED: Final = "signed"
+
 #: What a role has on everything in its company, without a grant.
 ROLE_PERMISSIONS: Final[dict[str, frozenset[Permission]]] = {
     Role.ADMIN: frozenset(Permission),
     Role.MANAGER: frozenset(),
+    SIGNED: frozenset({Permission.SESSION_VIEW, Permission.CHAT_WRITE}),
 }
 
 #: What each right of a grant adds on the session it is for. Who answers customers may also link the phone again.

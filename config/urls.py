@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from fleet.views import metrics
 from wharf import failures, health
+from whatsapp.api.signed import InboundView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live),
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api-docs/schema", SpectacularJSONAPIView.as_view(), name="schema"),
     path("api/", include("accounts.urls")),
     path("api/whatsapp/", include("whatsapp.api.urls")),
+    path("webhook/whatsapp/baileys", InboundView.as_view()),
     path("webhook/whatsapp/baileys/", include("whatsapp.api.gateway_urls")),
     re_path(r"^(?:api|webhook)/(?P<path>.*)$", failures.api_not_found),
     path("", include("whatsapp.pages.urls")),

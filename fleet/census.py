@@ -47,12 +47,15 @@ class Question:
 #: As `Placement.shown_state` and `is_silent` have it: nobody is connected on the word of a worker that went silent.
 _SHOWN: Final = """
 WITH shown AS (
-    SELECT p.network, p.wanted, p.since,
+    SELECT p.network, p.wanted, p.since, p.queued, p.due_since,
         CASE WHEN p.state = ANY(%s) AND away THEN %s ELSE p.state END AS state,
         CASE WHEN p.state = ANY(%s) AND away THEN %s ELSE p.reason END AS reason,
         away AND (p.wanted <> 'stopped' OR p.state = ANY(%s)) AS is_orphan
     FROM fleet_placement p LEFT JOIN fleet_worker w ON w.id = p.owner_id,
         LATERAL (SELECT w.id IS NULL OR w.lease_until < now() AS away) AS owner
+), queues AS (
+    SELECT connected, queued, due_since FROM (VALUES ('yes'), ('no')) AS both_kinds(connected)
+    LEFT JOIN shown ON (state = 'connected') = (connected = 'yes')
 )
 """
 _SESSIONS: Final = (
@@ -66,6 +69,11 @@ SELECT 1, state, quantile::text, NULL, NULL,
 FROM shown, unnest(ARRAY[0.5, 0.95, 1]::float8[]) AS quantile GROUP BY state, quantile
 UNION ALL
 SELECT 2, NULL, NULL, NULL, NULL, count(*) FILTER (WHERE is_orphan) FROM shown
+UNION ALL
+SELECT 3, connected, NULL, NULL, NULL, coalesce(sum(queued), 0) FROM queues GROUP BY connected
+UNION ALL
+SELECT 4, connected, NULL, NULL, NULL, greatest(coalesce(extract(epoch FROM now() - min(due_since)), 0), 0)
+FROM queues GROUP BY connected
 """
 )
 _PROCESSES: Final = """
@@ -112,6 +120,16 @@ QUESTIONS: Final = (
                 ("state", "quantile"),
             ),
             Told("wharf_sessions_without_owner", "Sessions that want a worker and have none that lives."),
+            Told(
+                "wharf_messages_queued",
+                "Texts that wait to leave, by whether their session is connected; counted once a minute.",
+                ("connected",),
+            ),
+            Told(
+                "wharf_messages_oldest_due_seconds",
+                "For how long the oldest one has waited that might have left: for its connection, its pace or people.",
+                ("connected",),
+            ),
         ),
         _SESSIONS,
         (*_SILENT, [state.value for state in LIVE], [reason.value for reason in Reason]),

@@ -77,6 +77,13 @@ class Placement(models.Model):
     fence = models.BigIntegerField(default=0)
     work = models.BigIntegerField(default=0)
 
+    #: Counted from the company's rows once a minute: texts that wait, and since when the oldest due one has been.
+    queued = models.PositiveIntegerField(default=0)
+    due_since = models.DateTimeField(null=True, blank=True)
+    #: The `work` at which nothing waited and nothing was on its way; another number says that something may be. In no
+    #: index: `work` changes with every text, and is written in place as long as no index has it.
+    queue_settled_at = models.BigIntegerField(null=True, blank=True)
+
     class Meta:
         # What people call it: the placement is the fleet's side of a session.
         verbose_name = "session"

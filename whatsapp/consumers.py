@@ -109,7 +109,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         elif kind == "snapshot" and self._listener.caller is not None:
             await self._resync()
         elif kind == "resume" and self._listener.caller is not None and _is_cursor(content.get("after")):
-            await self._replay(self._listener.caller, int(content["after"]))
+            await self._replay(int(content["after"]))
         else:
             await self._say("error", success=False, code="bad_message", message=self._bad_message())
 
@@ -117,20 +117,27 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         with translation.override(self._language()):
             return gettext("This message cannot be understood")
 
-    async def _replay(self, caller: Caller, after: int) -> None:
-        """All that was logged after the cursor, as if it came now; then what comes goes on from there."""
-        try:
-            while True:
+    async def _replay(self, after: int) -> None:
+        """All that was logged after the cursor, as if it came now; then what comes goes on from there.
+
+        Who it is, is asked again for each page: a replay may last longer than somebody's rights.
+        """
+        has_more = True
+        while has_more:
+            try:
+                caller = await self._listener.identify()
+            except WharfError as error:
+                await self._refuse(error)
+                return
+            try:
                 found = await arun_in(caller.company, feed.read, by=caller.actor, after=after, limit=REPLAYED_AT_ONCE)
-                for row in found.events:
-                    place = {"id": row.id, "cursor": str(row.position), "seq": row.seq}
-                    await self._tell(row.kind, row.data, place)
-                after = self._replayed = found.next
-                if not found.has_more:
-                    break
-        except WharfError as error:
-            await self._say("error", **self._translated(error))
-            return
+            except WharfError as error:
+                await self._say("error", **self._translated(error))
+                return
+            for row in found.events:
+                await self._tell(row.kind, row.data, shapes.place(row.id, row.position, row.seq))
+            after = self._replayed = found.next
+            has_more = found.has_more
         await self._say("resumed", next=str(after))
 
     # -- out -------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from math import ceil
 
 from accounts.errors import ManagerNotFound as ManagerNotFound
-from wharf.errors import Kind, PermissionDenied, WharfError, sentence
+from wharf.errors import Kind, NotAuthenticated, PermissionDenied, Sentence, WharfError, sentence
 
 
 class SessionNotFound(WharfError):
@@ -158,6 +158,31 @@ class TooManyCodes(WharfError):
     def __init__(self, *, seconds: float) -> None:
         self.retry_after = ceil(seconds)
         super().__init__(minutes=ceil(seconds / 60))
+
+
+# -- the inbound webhook; its clients know these sentences, so nothing translates them (seed contract 4.2) -------------
+class SignatureMissing(NotAuthenticated):
+    code = "signature_missing"
+    text = Sentence("Missing authentication headers")
+
+
+class SignatureTooOld(NotAuthenticated):
+    """From the past, from the future, or no timestamp."""
+
+    code = "signature_too_old"
+    text = Sentence("Request timestamp too old")
+
+
+class SignatureWrong(NotAuthenticated):
+    """Wrong, of a company that is not there, or of one without a secret: never says which."""
+
+    code = "signature_wrong"
+    text = Sentence("Invalid signature")
+
+
+class UnknownAction(WharfError):
+    code, kind = "unknown_action", Kind.INVALID
+    text = sentence("This action is not known here")
 
 
 class TooManyTexts(WharfError):

@@ -1,8 +1,8 @@
 """How rows look outside: plain dictionaries with the older systems' camelCase keys (seed contract 1.1), for every
 surface. Codes only; `in_words` adds the sentences in the reader's language."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from django.utils.translation import gettext
 
@@ -112,22 +112,31 @@ def account(row: Account) -> Shape:
     return {"id": row.id, "phone": row.phone_number, "name": row.push_name}
 
 
+def place(event_id: str, position: int, seq: int | None) -> Shape:
+    """Which event it is, and where the log has it: what live news carries beside its payload."""
+    return {"id": event_id, "cursor": str(position), "seq": seq}
+
+
 def event(row: Event, company_id: str) -> Shape:
     """One entry of the log, as every surface tells it (docs/events.md)."""
     return {
-        "id": row.id,
+        **place(row.id, row.position, row.seq),
         "type": row.kind,
         "schemaVersion": SCHEMA_VERSION,
         "companyId": company_id,
         "sessionId": row.session_id or None,
-        "seq": row.seq,
-        "cursor": str(row.position),
         "accountId": row.account_id or None,
         "chatId": row.chat_id or None,
         "happenedAt": moment(row.happened_at),
         "recordedAt": moment(row.recorded_at),
         "data": row.data,
     }
+
+
+def batch(rows: Sequence[Event], batch_id: str, kind: str, company_id: str) -> Shape:
+    """Messages that are told together: each as it would be told by itself, and the place of the last one."""
+    messages = [event(row, company_id) for row in rows]
+    return messages[-1] | {"id": batch_id, "type": kind, "data": {"messages": messages}}
 
 
 def party(row: Contact) -> Shape:
@@ -267,6 +276,8 @@ def webhook(row: WebhookEndpoint, header_names: Iterable[str]) -> Shape:
         "description": row.description,
         "types": row.kinds,
         "sessionIds": row.session_ids,
+        "batchQuietSeconds": row.batch_quiet_seconds,
+        "batchMaxMessages": row.batch_max_messages,
         "headers": sorted(header_names),
         "isActive": row.is_active,
         "disabledReason": row.disabled_reason or None,
@@ -275,11 +286,36 @@ def webhook(row: WebhookEndpoint, header_names: Iterable[str]) -> Shape:
         "failures": row.failures,
         "failingSince": moment(row.failing_since),
         "nextTryAt": moment(row.open_until),
-        "sessionsBehind": sorted(lane.session_id for lane in lanes if not lane.is_replay and lane.attempts),
+        "sessionsBehind": sorted({lane.session_id for lane in lanes if not lane.is_replay and lane.attempts}),
         "replays": sum(lane.is_replay for lane in lanes),
         "previousSecretUntil": moment(row.previous_secret_until),
         "createdAt": moment(row.created_at),
         "updatedAt": moment(row.updated_at),
+    }
+
+
+class Tried(Protocol):
+    """A request to a receiver that has ended, as it was just answered or as the delivery log has it."""
+
+    @property
+    def is_delivered(self) -> bool: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def duration(self) -> int: ...
+    @property
+    def response(self) -> str: ...
+
+
+def attempt(tried: Tried) -> Shape:
+    return {
+        "delivered": tried.is_delivered,
+        "status": tried.status,
+        "error": tried.error or None,
+        "durationMs": tried.duration,
+        "response": tried.response,
     }
 
 
@@ -291,11 +327,7 @@ def delivery(row: Delivery) -> Shape:
         "sessionId": row.session_id or None,
         "attempt": row.attempt,
         "isReplay": row.is_replay,
-        "delivered": row.is_delivered,
-        "status": row.status,
-        "error": row.error or None,
-        "durationMs": row.duration,
-        "response": row.response,
+        **attempt(row),
         "at": moment(row.at),
     }
 

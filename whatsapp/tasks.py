@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from tenants.context import run_in
 from tenants.models import Company
 from whatsapp.models import EarlyReceipt
-from whatsapp.services import deliveries, feed, queue, repeats
+from whatsapp.services import deliveries, feed, repeats, tally
 
 #: A receipt whose message has not turned up by now is for one that we shall never hear of.
 EARLY_RECEIPTS_KEPT: Final = timedelta(days=2)
@@ -44,9 +44,9 @@ def _forget_early_receipts() -> None:
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="expire_queued")
 def expire_queued(timestamp: int) -> None:
-    """Texts whose time is over while nobody brings their session online; the others' owners see to it at the moment."""
-    for company in Company.objects.all():
-        run_in(company, queue.expire_late, company)
+    """Texts whose time is over while nobody brings their session online; the others' owners see to it at the moment.
+    And what waits is counted, for operators."""
+    tally.look_after_queues()
 
 
 @app.periodic(cron="52 * * * *")

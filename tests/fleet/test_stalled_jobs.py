@@ -1,11 +1,12 @@
-"""A jobs process that is killed in the middle of a job: another one does it."""
+"""A jobs process that is killed in the middle of a job, or whose database goes away: what is queued is done."""
 
 import asyncio
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ from whatsapp.tasks import expire_queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parents[2]
+#: By which the database knows the process's connections.
+NAME = "jobs under test"
 
 
 class JobsProcess:
@@ -29,17 +32,30 @@ class JobsProcess:
 
     def __init__(self) -> None:
         database = urlsplit(os.environ["WHARF_DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+        self._log = tempfile.NamedTemporaryFile()  # noqa: SIM115  # for as long as this object
         self._process = subprocess.Popen(
             [sys.executable, "manage.py", "runjobs"],
             cwd=ROOT,
-            env=os.environ | {"WHARF_DATABASE_URL": database.geturl()},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            env=os.environ | {"WHARF_DATABASE_URL": database.geturl(), "PGAPPNAME": NAME},
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
         )
 
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._log.close()
+
+    def stops(self) -> int:
+        self._process.terminate()
+        return self._process.wait(30)
+
+    def log(self) -> str:
+        return Path(self._log.name).read_text(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
 
 @pytest.fixture
@@ -113,3 +129,34 @@ def test_a_stalled_job_that_is_queued_anew_already_is_given_up_and_holds_up_no_o
 async def sweep() -> None:
     async with app.open_async():
         await return_stalled_jobs(timestamp=0)
+
+
+# -- without a database ----------------------------------------------------------------------------------------------
+@contextmanager
+def database_away() -> Iterator[None]:
+    """Nobody gets a connection any more, and the jobs process loses those it has."""
+    name = connection.settings_dict["NAME"]
+    elsewhere = connection.get_connection_params() | {"dbname": "postgres"}
+    with psycopg.connect(**elsewhere, autocommit=True) as beside:
+        beside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        try:
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = %s"
+            assert beside.execute(cut, [name, NAME]).fetchall()
+            yield
+        finally:
+            beside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def test_a_process_whose_database_went_away_goes_on_when_it_is_back(started: list[JobsProcess]) -> None:
+    before = forget_old_workers.configure().defer(timestamp=0)
+    started.append(JobsProcess())
+    eventually(lambda: status(before)[0] == "succeeded", what="it works")
+
+    with database_away():
+        job_id = forget_old_workers.configure().defer(timestamp=1)
+        eventually(lambda: "stopping worker" in started[0].log(), what=f"it notices\n{started[0].log()}")
+        assert started[0].is_running
+        assert status(job_id)[0] == "todo"
+
+    eventually(lambda: status(job_id)[0] == "succeeded", what=f"it works again:\n{started[0].log()}")
+    assert started[0].stops() == 0

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from accounts.models import Membership
 from accounts.permissions import SYSTEM, Rights
 from config.asgi import application
 from tenants.context import arun_in, run_in
@@ -17,8 +18,9 @@ from tenants.models import Company
 from tests.people import Person, client_for
 from tests.sockets import Socket
 from tests.whatsapp.desk import Desk, text
+from whatsapp import consumers
 from whatsapp.catalogue import KINDS, page
-from whatsapp.models import Event
+from whatsapp.models import Event, ManagerAccess
 from whatsapp.services import access, feed
 from whatsapp.tasks import forget_events
 
@@ -213,6 +215,43 @@ async def test_a_socket_goes_on_where_it_stopped(acme: Company, acme_admin: Pers
     assert live["message"]["body"] == "live"
     assert int(live["event"]["cursor"]) == int(end["next"]) + 1
     await socket.disconnect()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["grant", "membership"])
+async def test_a_replay_ends_with_the_rights_to_it(
+    acme: Company, acme_manager: Person, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Taken away while it lasts, after the first of many pages."""
+    desk = await arun_in(acme, Desk.open, acme)
+    given: Any = {"company": acme, "session_id": desk.session_id, "manager_id": acme_manager.user.pk, "by": SYSTEM}
+    await arun_in(acme, access.grant, rights=Rights(can_read=True), **given)
+    before = str(await arun_in(acme, feed.top))
+    await arun_in(acme, lambda: [desk.tell(text(f"text {number}")) for number in range(5)])
+    monkeypatch.setattr(consumers, "REPLAYED_AT_ONCE", 1)
+    read = feed.read
+
+    def read_and_lose(**words: Any) -> feed.Stretch:
+        found = read(**words)
+        if what == "membership":
+            Membership.objects.filter(user=acme_manager.user).delete()
+        else:
+            ManagerAccess.objects.all().delete()
+        return found
+
+    socket = Socket(application, "/ws/whatsapp/")
+    await socket.connect()
+    await socket.send({"type": "auth", "token": acme_manager.token})
+    assert (await socket.receive())["type"] == "snapshot"
+    monkeypatch.setattr(feed, "read", read_and_lose)
+    await socket.send({"type": "resume", "after": before})
+
+    told = [await socket.receive(), await socket.receive()]
+    assert [message["type"] for message in told] == ["message.new", "error" if what == "membership" else "resumed"]
+    if what == "membership":
+        assert await socket.closed() == 4401
+    else:
+        await socket.disconnect()
 
 
 @pytest.mark.django_db(transaction=True)

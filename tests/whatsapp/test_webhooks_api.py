@@ -179,6 +179,19 @@ def test_a_new_secret_leaves_the_old_one_a_day(client: APIClient) -> None:
     assert timedelta(hours=23) < until - timezone.now() <= timedelta(hours=24)
 
 
+def test_an_endpoint_asks_for_messages_together(client: APIClient) -> None:
+    plain, made = make(client), make(client, batchQuietSeconds=9, batchMaxMessages=10)
+    wrong = [{"batchQuietSeconds": 301}, {"batchQuietSeconds": -1}, {"batchMaxMessages": 1}, {"batchMaxMessages": 51}]
+
+    answers = [client.patch(f"{PATH}/{made['id']}", words, format="json").status_code for words in wrong]
+    changed = client.patch(f"{PATH}/{made['id']}", {"batchQuietSeconds": 0}, format="json").json()["data"]
+
+    assert (plain["batchQuietSeconds"], plain["batchMaxMessages"]) == (0, 10)
+    assert (made["batchQuietSeconds"], made["batchMaxMessages"]) == (9, 10)
+    assert answers == [400] * 4
+    assert (changed["batchQuietSeconds"], changed["batchMaxMessages"]) == (0, 10)
+
+
 # -- testing -----------------------------------------------------------------------------------------------------------
 def test_a_test_says_what_the_receiver_said(client: APIClient, receiver: ReceiverServer) -> None:
     made = make(client, url=receiver.url)
@@ -208,7 +221,7 @@ def test_tests_have_their_measure(client: APIClient, receiver: ReceiverServer, m
 @pytest.mark.parametrize(
     "body",
     [
-        {}, {"from": "2026-01-01T00:00:00Z"}, {"ids": []},
+        {}, {"from": "2026-01-01T00:00:00Z"}, {"ids": []}, {"from": "2026-01-01T00:00", "to": "2027-01-01T00:00Z"},
         {"ids": ["x"], "from": "2026-01-01T00:00Z", "to": "2027-01-01T00:00Z"},
     ],
 )  # fmt: skip

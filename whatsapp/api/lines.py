@@ -10,6 +10,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.views import CompanyAPIView, CompanyRequest
 from fleet.states import State, Wanted
@@ -39,7 +40,7 @@ def flat(**fields: Any) -> Response:
     return Response({"success": True, **fields})
 
 
-class LineAPIView(CompanyAPIView):
+class OlderFailures(APIView):
     """Failures have the older system's keys beside ours: `error`, and for bad input `errors`."""
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -50,6 +51,8 @@ class LineAPIView(CompanyAPIView):
             body["errors"] = _validator_errors(body)
         return response
 
+
+class LineAPIView(OlderFailures, CompanyAPIView):
     def line(self, request: CompanyRequest, reference: str, **needs: Any) -> Session:
         return lines.need_line(reference, company=request.company, by=request.actor, **needs)
 

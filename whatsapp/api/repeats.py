@@ -38,8 +38,8 @@ def repeatable(handler: Handler[V, P]) -> Handler[V, P]:
         if header is None:
             return handler(view, request, *args, **kwargs)
         asked = _asked(request, header)
-        answer = repeats.once(asked, lambda: _kept(handler(view, request, *args, **kwargs)))
-        return _response(answer)
+        answer = repeats.once(asked, lambda: kept(handler(view, request, *args, **kwargs)))
+        return replayed(answer)
 
     return respond
 
@@ -56,10 +56,12 @@ def _caller(request: CompanyRequest) -> str:
     return f"person:{request.actor.user_id}"
 
 
-def _kept(response: Response) -> Answer:
+def kept(response: Response) -> Answer:
+    """What is remembered of an answer."""
     return Answer(response.status_code, json.dumps(response.data, cls=JSONEncoder, ensure_ascii=False))
 
 
-def _response(answer: Answer) -> Response:
+def replayed(answer: Answer) -> Response:
+    """The answer, which says so when it is an old one."""
     data: Any = json.loads(answer.body)
     return Response(data, status=answer.status, headers={REPLAYED: "true"} if answer.is_replayed else None)

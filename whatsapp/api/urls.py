@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.api import addresses, chats, events, lines, queue, sessions, stats, webhooks
+from whatsapp.api import addresses, chats, events, lines, queue, sessions, signed, stats, webhooks
 
 urlpatterns = [
     path("websocket/test-config", addresses.TestConfigView.as_view()),
@@ -34,6 +34,8 @@ urlpatterns = [
     path("sessions/<str:session_id>/reconnect", lines.ReconnectView.as_view()),
     path("sessions/<str:session_id>/send", lines.SendView.as_view()),
     path("metrics", lines.MetricsView.as_view()),
+    path("inbound-webhook", signed.SecretView.as_view()),
+    path("inbound-webhook/rotate-secret", signed.RotateView.as_view()),
     path("sessions/<str:session_id>/transitions", sessions.TransitionsView.as_view()),
     path("sessions/<str:session_id>/access", sessions.AccessView.as_view()),
     path("sessions/<str:session_id>/access/<str:manager_id>", sessions.ManagerAccessView.as_view()),

@@ -5,8 +5,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from whatsapp.api.serializers import Moment
 from whatsapp.models.webhook import DisabledReason
-from whatsapp.services import webhooks
+from whatsapp.services import batches, webhooks
 
 Input = serializers.Serializer[Any]
 MAX_LIMIT = 200
@@ -30,6 +31,14 @@ class WebhookChange(Input):
         child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False,
         help_text="Sent with every request. Values are never shown again.",
     )  # fmt: skip
+    batchQuietSeconds = serializers.IntegerField(
+        required=False, min_value=0, max_value=batches.MOST_QUIET_SECONDS,
+        help_text="Messages of one chat that follow each other within so many seconds come together, as one "
+        "`message.batch`; 0, which is the default: each by itself.",
+    )  # fmt: skip
+    batchMaxMessages = serializers.IntegerField(
+        required=False, min_value=2, max_value=batches.MOST_MESSAGES, help_text="In one `message.batch`; 10 by default."
+    )
     isActive = serializers.BooleanField(required=False)
 
 
@@ -38,14 +47,14 @@ class NewWebhook(WebhookChange):
 
 
 class Replay(Input):
-    to = serializers.DateTimeField(required=False)
+    to = Moment(required=False)
     ids = serializers.ListField(
         child=serializers.CharField(max_length=32), required=False, allow_empty=False, max_length=webhooks.MAX_IDS
     )
 
     def get_fields(self) -> dict[str, Any]:
         # A word of Python's own, so it cannot be said as the others are.
-        return super().get_fields() | {"from": serializers.DateTimeField(required=False)}
+        return super().get_fields() | {"from": Moment(required=False)}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("ids" in attrs) == ("from" in attrs or "to" in attrs) or ("from" in attrs) != ("to" in attrs):
@@ -72,6 +81,8 @@ class WebhookShape(Input):
     description = serializers.CharField()
     types = serializers.ListField(child=serializers.CharField())
     sessionIds = serializers.ListField(child=serializers.CharField())
+    batchQuietSeconds = serializers.IntegerField(help_text="0: each message by itself.")
+    batchMaxMessages = serializers.IntegerField()
     headers = serializers.ListField(child=serializers.CharField(), help_text="Their names.")
     isActive = serializers.BooleanField()
     disabledReason = serializers.ChoiceField(DisabledReason.choices, allow_null=True)

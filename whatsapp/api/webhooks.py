@@ -19,7 +19,13 @@ from whatsapp.services.deliveries import Outgoing, Receiver
 from whatsapp.webhooks.posting import Answer, Poster
 
 #: What the API calls a thing, and what the services do.
-_NAMES = {"types": "kinds", "sessionIds": "session_ids", "isActive": "is_active"}
+_NAMES = {
+    "types": "kinds",
+    "sessionIds": "session_ids",
+    "batchQuietSeconds": "batch_quiet_seconds",
+    "batchMaxMessages": "batch_max_messages",
+    "isActive": "is_active",
+}
 
 
 def shape(row: WebhookEndpoint) -> shapes.Shape:
@@ -97,16 +103,7 @@ class TestView(CompanyAPIView):
             # A receiver may take its time; the connection is for others meanwhile.
             connection.close()
         answer = async_to_sync(_post)(receiver, event)
-        return ok(
-            {
-                "eventId": event.id,
-                "delivered": answer.is_delivered,
-                "status": answer.status,
-                "error": answer.error or None,
-                "durationMs": answer.duration,
-                "response": answer.response,
-            }
-        )
+        return ok({"eventId": event.id, **shapes.attempt(answer)})
 
 
 async def _post(receiver: Receiver, event: Outgoing) -> Answer:

@@ -7,6 +7,7 @@ from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
 from whatsapp.models.event import Event, EventCounter
 from whatsapp.models.imported import Imported
+from whatsapp.models.inbound_secret import InboundSecret
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
 from whatsapp.models.pacing import Pacing
 from whatsapp.models.reaction import Reaction, ReactionStatus
@@ -27,6 +28,7 @@ __all__ = [
     "EventCounter",
     "IdempotencyKey",
     "Imported",
+    "InboundSecret",
     "ManagerAccess",
     "Message",
     "MessageStatus",

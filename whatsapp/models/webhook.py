@@ -31,6 +31,9 @@ class WebhookEndpoint(models.Model):
     #: Which events: all where these are empty.
     kinds = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     session_ids = ArrayField(models.CharField(max_length=ID_LENGTH), default=list, blank=True)
+    #: Messages of one chat that follow each other within so many seconds are sent together; 0: each by itself.
+    batch_quiet_seconds = models.PositiveSmallIntegerField(default=0)
+    batch_max_messages = models.PositiveSmallIntegerField(default=10)
     #: The receiver's own headers, as sealed JSON; nobody sees their values again.
     sealed_headers = models.BinaryField(default=b"")
     sealed_secret = models.BinaryField()
@@ -63,20 +66,24 @@ class WebhookEndpoint(models.Model):
 class WebhookLane(models.Model):
     """Events of an endpoint that go their own way, one after another: a session's that fell behind, or a replay's.
 
-    A session has one only from a failure until it has caught up; the rest follow the endpoint's own cursor.
+    A session has one only from a failure until it has caught up; the rest follow the endpoint's own cursor. Where
+    messages are sent together it is a chat that has one, and from the first message that may be followed by others.
     """
 
-    #: `<endpoint>.<session>` or `<endpoint>.replay.<id>`.
+    #: `<endpoint>.<session>`, `<endpoint>.chat.<chat or session>`, `<endpoint>.replay.<id>` or `<endpoint>.rest.<id>`.
     key = models.CharField(primary_key=True, max_length=80)
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="lanes")
     #: Empty for the events that are about no session.
     session_id = models.CharField(max_length=ID_LENGTH, blank=True)
+    #: Null: all of the session's events. Else one chat's; empty for what is about the session and no chat.
+    chat_id = models.CharField(max_length=ID_LENGTH, blank=True, null=True)  # empty says something else
     is_replay = models.BooleanField(default=False)
     #: Of a replay: these events alone, where any are named.
     event_ids = ArrayField(models.CharField(max_length=ID_LENGTH), default=list)
     #: Everything of the lane up to here was delivered.
     cursor = models.BigIntegerField()
-    #: Where a replay ends; a session's lane ends where it has caught up.
+    #: Where a replay ends, or what is left of a lane from before batches were switched on or off; another lane ends
+    #: where it has caught up.
     until = models.BigIntegerField(null=True)
     #: Of its next event: how often it was tried, since when, and when it is tried again.
     attempts = models.PositiveIntegerField(default=0)

@@ -6,12 +6,13 @@ that again: at least once, in the same order, with the same ids.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -19,11 +20,13 @@ from fleet import dispatching
 from fleet.dispatching import EndpointLease
 from tenants.models import Company
 from wharf import seals
+from wharf.ids import new_id
 from wharf.sql import together
 from whatsapp import shapes
 from whatsapp.models import DeadLetter, Delivery, Event, WebhookEndpoint, WebhookLane
 from whatsapp.models.webhook import DisabledReason
-from whatsapp.services import feed, news
+from whatsapp.services import batches, feed, news
+from whatsapp.services.batches import Batching
 
 #: What is sealed, for `wharf.seals`.
 SECRET: Final = "webhook secret 1"  # noqa: S105  # what for, not what
@@ -49,13 +52,16 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Outgoing:
-    """An event as it leaves."""
+    """An event as it leaves, or a batch of them, which has its last one's place."""
 
     position: int
     id: str
     kind: str
     session_id: str
     body: bytes
+    chat_id: str = ""
+    #: It does not leave as it is: others may belong to it.
+    is_held: bool = False
     #: Not of what only a dead letter still has.
     recorded_at: datetime | None = None
     happened_at: datetime | None = None
@@ -63,10 +69,11 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an endpoint is told of; empty means all."""
+    """What an endpoint is told of, empty means all; and whether messages of one chat are put together."""
 
     kinds: Sequence[str] = ()
     session_ids: Sequence[str] = ()
+    batching: Batching | None = None
 
     def of(self, rows: QuerySet[Event]) -> QuerySet[Event]:
         rows = rows.filter(kind__in=self.kinds) if self.kinds else rows
@@ -75,17 +82,23 @@ class Wanted:
 
 @dataclass
 class LaneState:
-    """A lane's row, as its dispatcher knows it."""
+    """A lane's row, as its dispatcher knows it. `until` is None of what ends where it has caught up."""
 
     key: str
     session_id: str
     cursor: int
+    chat_id: str | None = None
     is_replay: bool = False
     event_ids: list[str] = field(default_factory=list)
     until: int | None = None
     attempts: int = 0
     failing_since: datetime | None = None
     next_at: datetime | None = None
+
+    @property
+    def stream(self) -> str:
+        """Whose events these are: a chat's or a session's."""
+        return self.chat_id or self.session_id
 
 
 @dataclass(frozen=True)
@@ -103,11 +116,15 @@ class Track:
 
 @dataclass(frozen=True)
 class Page:
-    """Events in order, up to which position they are all, and whether there are more at once."""
+    """Events in order, up to which position they are all, and whether there are more at once.
+
+    `wait`: seconds after which a batch that may still grow is complete; None when there is none.
+    """
 
     events: list[Outgoing]
     next: int
     has_more: bool
+    wait: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,16 +144,37 @@ class Progress:
     disabled: DisabledReason | None
 
 
+_LANE: Final = tuple(one.name for one in fields(LaneState))
+
+
 # -- reading ---------------------------------------------------------------------------------------------------------
-def load(endpoint_id: str) -> Track | None:
-    """None when it is gone or switched off. Raises SealBroken."""
-    row = WebhookEndpoint.objects.filter(pk=endpoint_id, is_active=True).first()
+@transaction.atomic
+def load(lease: EndpointLease) -> Track | None:
+    """None when it is gone or switched off. Raises SealBroken, LeaseLost."""
+    dispatching.hold(lease)
+    row = WebhookEndpoint.objects.filter(pk=lease.endpoint_id, is_active=True).first()
     if row is None:
         return None
-    names = ("key", "session_id", "cursor", "is_replay", "event_ids", "until", "attempts", "failing_since", "next_at")
-    lanes = [LaneState(**lane) for lane in row.lanes.order_by("created_at").values(*names)]
-    wanted = Wanted(row.kinds, row.session_ids)
+    _part_with_old_lanes(row)
+    lanes = [LaneState(**lane) for lane in row.lanes.order_by("created_at").values(*_LANE)]
+    wanted = Wanted(row.kinds, row.session_ids, batching_of(row))
     return Track(receiver_of(row), wanted, row.cursor, row.failures, row.failing_since, row.open_until, lanes)
+
+
+def batching_of(row: WebhookEndpoint) -> Batching | None:
+    """None where each message is sent by itself."""
+    quiet = timedelta(seconds=row.batch_quiet_seconds)
+    return Batching(quiet, row.batch_max_messages) if quiet else None
+
+
+def _part_with_old_lanes(row: WebhookEndpoint) -> None:
+    """After batches were switched on or off: lanes were a session's and are a chat's now, or the other way round.
+
+    What is left of them up to the endpoint's cursor goes beside what is new.
+    """
+    old = row.lanes.filter(is_replay=False, until=None, chat_id__isnull=batching_of(row) is not None)
+    for key in list(old.values_list("key", flat=True)):
+        row.lanes.filter(key=key).update(key=f"{row.pk}.rest.{new_id()}", until=row.cursor)
 
 
 def receiver_of(row: WebhookEndpoint) -> Receiver:
@@ -165,31 +203,63 @@ def read(company: Company, wanted: Wanted, *, after: int, limit: int) -> Page:
         rows = ask(_NEXT, [after, not kinds, kinds, not sessions, sessions, limit])
     last = max((value for (value,) in top.rows()), default=0)
     # What was committed between the two is for the next page: it says up to where it has everything.
-    return _page_of(company, [row for row in rows.load(Event) if row.position <= last], last, limit)
+    return _page_of(company, wanted, [row for row in rows.load(Event) if row.position <= last], last, limit)
 
 
 def read_lane(company: Company, wanted: Wanted, lane: LaneState, *, limit: int) -> Page:
     """The next events of one lane."""
+    if lane.until is None and lane.chat_id and wanted.batching is not None:
+        return _batched_page(company, wanted, wanted.batching, lane, limit)
     last = feed.top() if lane.until is None else lane.until
     rows = Event.objects.filter(position__gt=lane.cursor, position__lte=last)
     if not lane.is_replay:
-        return _page(company, wanted.of(rows.filter(session_id=lane.session_id)), last, limit)
+        return _page(company, wanted, wanted.of(_of_stream(rows, lane)), last, limit)
     if not lane.event_ids:
-        return _page(company, wanted.of(rows), last, limit)
+        return _page(company, wanted, wanted.of(rows), last, limit)
     # Named ones are sent whatever the endpoint is told of by itself, and whatever the log has forgotten.
-    kept = _page(company, rows.filter(id__in=lane.event_ids), last, limit)
-    dead = [one for one in _dead(lane) if one.id not in {event.id for event in kept.events}]
-    return Page(sorted([*dead, *kept.events], key=lambda one: one.position), kept.next, kept.has_more)
+    kept = _page(company, wanted, rows.filter(id__in=lane.event_ids), last, limit)
+    others = {one.id: one for one in [*_dead(lane), *named_batches(company, lane.event_ids)]}
+    rest = [one for one in others.values() if lane.cursor < one.position and one.id not in {e.id for e in kept.events}]
+    return Page(sorted([*rest, *kept.events], key=lambda one: one.position), kept.next, kept.has_more)
 
 
-def _page(company: Company, rows: QuerySet[Event], last: int, limit: int) -> Page:
-    return _page_of(company, list(rows.order_by("position")[:limit]), last, limit)
+def _of_stream(rows: QuerySet[Event], lane: LaneState) -> QuerySet[Event]:
+    if lane.chat_id:
+        return rows.filter(chat_id=lane.chat_id)
+    rows = rows.filter(session_id=lane.session_id)
+    return rows if lane.chat_id is None else rows.filter(chat_id="")
 
 
-def _page_of(company: Company, found: Sequence[Event], last: int, limit: int) -> Page:
+def _page(company: Company, wanted: Wanted, rows: QuerySet[Event], last: int, limit: int) -> Page:
+    return _page_of(company, wanted, list(rows.order_by("position")[:limit]), last, limit)
+
+
+def _page_of(company: Company, wanted: Wanted, found: Sequence[Event], last: int, limit: int) -> Page:
     is_full = len(found) == limit
-    events = [_outgoing(row, company) for row in found]
+    events = [_outgoing(row, company, wanted.batching) for row in found]
     return Page(events, events[-1].position if is_full else last, is_full and events[-1].position < last)
+
+
+def _batched_page(company: Company, wanted: Wanted, rules: Batching, lane: LaneState, limit: int) -> Page:
+    last, now = feed.settled_top()
+    rows = Event.objects.filter(position__gt=lane.cursor, position__lte=last)
+    found = list(wanted.of(_of_stream(rows, lane)).order_by("position")[:limit])
+    gathered = batches.gather(found, rules, now=now)
+    events = [_whole(group, company) for group in gathered.closed]
+    has_more = len(found) == limit and found[-1].position < last
+    if not gathered.held:
+        return Page(events, found[-1].position if has_more else last, has_more)
+    return Page(events, gathered.held[0].position - 1, has_more, None if has_more else gathered.seconds)
+
+
+def _whole(group: Sequence[Event], company: Company) -> Outgoing:
+    return _batch(group, company) if batches.is_message(group[0]) else _outgoing(group[0], company)
+
+
+def named_batches(company: Company, ids: Iterable[str]) -> list[Outgoing]:
+    """Those of the named batches that the log has whole."""
+    groups = [batches.find(one) for one in ids if "-" in one]
+    return [_batch(group, company) for group in groups if group]
 
 
 def _dead(lane: LaneState) -> list[Outgoing]:
@@ -197,15 +267,30 @@ def _dead(lane: LaneState) -> list[Outgoing]:
     rows = DeadLetter.objects.filter(endpoint=endpoint_id, event_id__in=lane.event_ids)
     letters = [(int(row.body["cursor"]), row) for row in rows]
     return [
-        Outgoing(position, row.event_id, row.event_kind, row.session_id, encoded(row.body))
-        for position, row in letters
-        if position > lane.cursor
+        Outgoing(position, row.event_id, row.event_kind, row.session_id, encoded(row.body)) for position, row in letters
     ]
 
 
-def _outgoing(row: Event, company: Company) -> Outgoing:
-    body = encoded(shapes.event(row, company.pk))
-    return Outgoing(row.position, row.id, row.kind, row.session_id, body, row.recorded_at, row.happened_at)
+def _outgoing(row: Event, company: Company, batching: Batching | None = None) -> Outgoing:
+    if batching is not None and batches.is_message(row):
+        # Outside of a lane that puts them together it is a batch of one.
+        return replace(_batch([row], company), is_held=True)
+    return Outgoing(
+        row.position,
+        row.id,
+        row.kind,
+        row.session_id,
+        encoded(shapes.event(row, company.pk)),
+        chat_id=row.chat_id,
+        recorded_at=row.recorded_at,
+        happened_at=row.happened_at,
+    )
+
+
+def _batch(group: Sequence[Event], company: Company) -> Outgoing:
+    last, batch_id = group[-1], batches.id_of(group)
+    body = encoded(shapes.batch(group, batch_id, batches.KIND, company.pk))
+    return Outgoing(last.position, batch_id, batches.KIND, last.session_id, body, chat_id=last.chat_id)
 
 
 def encoded(shape: shapes.Shape) -> bytes:

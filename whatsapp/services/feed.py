@@ -7,10 +7,10 @@ cursor has missed nothing before it.
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Min, Q
 from django.utils import timezone
 
@@ -25,6 +25,9 @@ MAX_EVENTS: Final = 1000
 LOOK_SECONDS: Final = 0.2
 #: Deleted in one statement.
 _AT_ONCE: Final = 10_000
+
+
+_SETTLED: Final = "SELECT value FROM whatsapp_eventcounter WHERE key = '' FOR SHARE"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,19 @@ class Stretch:
 def top() -> int:
     """The last position that was given and committed."""
     return EventCounter.objects.filter(key="").values_list("value", flat=True).first() or 0
+
+
+def settled_top() -> tuple[int, datetime]:
+    """`top`, and a moment of the database's clock: whatever is committed later was recorded after it.
+
+    Whoever writes news holds the counter until the commit, and tells the time after it was given numbers. So this
+    waits for those who are about to commit.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_SETTLED)
+        last = (cursor.fetchone() or (0,))[0]
+        cursor.execute("SELECT clock_timestamp()")
+        return last, cursor.fetchone()[0]
 
 
 def floor() -> int:

@@ -175,4 +175,4 @@ def _row(number: int, event_id: str, news: News) -> dict[str, object]:
 
 def _hint(news: News, event_id: str, position: int, seq: int | None) -> live.Hint:
     group = live.group_for(news.company, KINDS[news.kind].audience, session_id=news.session_id, user_id=news.user_id)
-    return live.Hint(group, news.kind, news.data, {"id": event_id, "cursor": str(position), "seq": seq})
+    return live.Hint(group, news.kind, news.data, shapes.place(event_id, position, seq))

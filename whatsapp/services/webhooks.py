@@ -8,7 +8,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict, Unpack
 
@@ -72,6 +72,8 @@ class Words(TypedDict, total=False):
     kinds: Sequence[str]
     session_ids: Sequence[str]
     headers: Mapping[str, str]
+    batch_quiet_seconds: int
+    batch_max_messages: int
     is_active: bool
 
 
@@ -199,8 +201,13 @@ def _new_secret(row: WebhookEndpoint) -> str:
     return PREFIX + base64.b64encode(secret).decode()
 
 
+_PLAIN: Final = (
+    "url", "description", "kinds", "session_ids", "batch_quiet_seconds", "batch_max_messages", "is_active",
+)  # fmt: skip
+
+
 def _apply(row: WebhookEndpoint, words: Words) -> None:
-    for name in ("url", "description", "kinds", "session_ids", "is_active"):
+    for name in _PLAIN:
         if name in words:
             setattr(row, name, words[name])
     if "headers" in words:
@@ -285,16 +292,16 @@ def replay_between(*, company: Company, endpoint_id: str, begin: datetime, end: 
 
 
 def replay_events(*, company: Company, endpoint_id: str, event_ids: Sequence[str], by: Actor) -> int:
-    """Send these again, of the log or of the dead letters; how many are kept. Raises as `replay_between`."""
+    """Send these events and batches again, of the log or of the dead letters; how many are kept.
+
+    Raises as `replay_between`.
+    """
     row = find(endpoint_id, by=by)
     names = tuple(sorted(set(event_ids)))
-    stretch = _stretch(Event.objects.filter(id__in=names))
-    dead = {letter.event_id: int(letter.body["cursor"]) for letter in row.dead_letters.filter(event_id__in=names)}
-    kept = Event.objects.filter(id__in=list(dead)).count()
-    stretch = replace(stretch, count=stretch.count + len(dead) - kept, event_ids=names)
-    if dead:
-        first = min([stretch.after + 1] * bool(stretch.until) + list(dead.values()))
-        stretch = replace(stretch, after=first - 1, until=max(stretch.until, *dead.values()))
+    places = dict(Event.objects.filter(id__in=names).values_list("id", "position"))
+    places |= {batch.id: batch.position for batch in deliveries.named_batches(company, names)}
+    places |= {letter.event_id: int(letter.body["cursor"]) for letter in row.dead_letters.filter(event_id__in=names)}
+    stretch = Stretch(min(places.values(), default=1) - 1, max(places.values(), default=0), len(places), names)
     return _replay(company, row, stretch)
 
 

@@ -2,8 +2,9 @@
 
 A session whose events go through follows the endpoint's own cursor and has no row. One that fails gets a lane: it waits
 and tries again by itself, in order, while the others go on; when it has caught up it follows again. A replay is a lane
-too. All of this runs in one event loop, so between two `await`s nothing changes; what is to be written is taken at one
-moment and written in one transaction.
+too. Where messages are sent together a chat is what a session is else, and has a lane while more may come that belongs
+to its last message. All of this runs in one event loop, so between two `await`s nothing changes; what is to be written
+is taken at one moment and written in one transaction.
 """
 
 import asyncio
@@ -39,6 +40,8 @@ log = logging.getLogger("whatsapp.webhooks")
 GIVE_UP_AFTER: Final = timedelta(hours=72)
 #: Events in hand at most, and read at once.
 IN_HAND: Final = 400
+#: Chats at most whose messages wait for more; nothing is read meanwhile.
+HELD: Final = 2000
 PAGE: Final = 200
 LANE_PAGE: Final = 50
 #: Between two looks into the log when nothing woke us: hints may be missed.
@@ -81,8 +84,10 @@ class Delivering:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._queues: dict[str, deque[Outgoing]] = {}
-        #: Sessions that fell behind, and up to where one that caught up is done.
-        self._behind = {lane.session_id: lane for lane in track.lanes if not lane.is_replay}
+        #: Sessions that fell behind, and up to where one that caught up is done; with batches these are chats.
+        self._behind = {lane.stream: lane for lane in track.lanes if lane.until is None}
+        #: Lanes of chats where nothing fails: what they have waits for more.
+        self._held = {lane.key for lane in self._behind.values() if lane.chat_id and not lane.attempts}
         self._floors: dict[str, int] = {}
         self._wakes: dict[str, asyncio.Event] = {}
 
@@ -125,7 +130,7 @@ class Delivering:
 
     def failing_since(self) -> list[datetime | None]:
         """Of each session that fell behind, since when its next event has failed; None once one went through."""
-        return [lane.failing_since for lane in list(self._behind.values())]
+        return [lane.failing_since for lane in list(self._behind.values()) if lane.key not in self._held]
 
     async def _settle(self, writing: asyncio.Task[None]) -> None:
         self._stopping.set()
@@ -163,57 +168,90 @@ class Delivering:
             for event in page.events:
                 self._hand_on(event)
             self._position = page.next
+            self._floors = {stream: floor for stream, floor in self._floors.items() if floor > page.next}
             if not page.has_more:
                 await _until(self.woken, LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311  # spreads load
                 await asyncio.sleep(began + READ_SECONDS - time.monotonic())
 
     def _hand_on(self, event: Outgoing) -> None:
         """To its session's queue, unless the session has a lane or its lane had it."""
-        session_id = event.session_id
-        if session_id in self._behind or event.position <= self._floors.get(session_id, 0):
+        stream = self._stream_of(event)
+        if (lane := self._behind.get(stream)) is not None:
+            self._tell_of_more(lane)
+        if lane is not None or event.position <= self._floors.get(stream, 0):
             return
         self._pending.add(event.position)
-        if len(self._pending) >= IN_HAND:
-            self._has_room.clear()
-        if session_id not in self._queues:
-            self._queues[session_id] = deque()
-            self._spawn(self._follow(session_id))
-        self._queues[session_id].append(event)
+        if stream not in self._queues:
+            self._queues[stream] = deque()
+            self._spawn(self._follow(stream))
+        self._queues[stream].append(event)
+        self._look_for_room()
+
+    def _stream_of(self, event: Outgoing) -> str:
+        """What is sent one after another: a session's events, and with batches a chat's."""
+        is_by_chat = self._track.wanted.batching is not None
+        return (event.chat_id or event.session_id) if is_by_chat else event.session_id
 
     def _done_with(self, event: Outgoing) -> None:
         self._pending.discard(event.position)
-        if len(self._pending) < IN_HAND - PAGE:
+        self._look_for_room()
+
+    def _look_for_room(self) -> None:
+        if len(self._pending) >= IN_HAND or len(self._held) >= HELD:
+            self._has_room.clear()
+        elif len(self._pending) < IN_HAND - PAGE:
             self._has_room.set()
 
     # -- sessions whose events go through ----------------------------------------------------------------------------
-    async def _follow(self, session_id: str) -> None:
-        queue = self._queues[session_id]
+    async def _follow(self, stream: str) -> None:
+        queue = self._queues[stream]
         while queue and not self._stopping.is_set():
             event = queue[0]
+            if event.is_held:
+                self._hold(stream, event)
+                return
             answer = await self._send(event, 1, is_replay=False)
             if not answer.is_delivered:
-                self._fall_behind(session_id, event, answer)
+                self._fall_behind(stream, event, answer)
                 return
             queue.popleft()
             self._done_with(event)
         if not queue:
-            del self._queues[session_id]
+            del self._queues[stream]
 
-    def _fall_behind(self, session_id: str, event: Outgoing, answer: Answer) -> None:
-        lane = LaneState(f"{self._lease.endpoint_id}.{session_id}", session_id, event.position - 1)
-        self._behind[session_id] = lane
-        self._closing.pop(lane.key, None)
-        for waiting in self._queues.pop(session_id):
-            self._done_with(waiting)
-        with about(session_id=session_id, event_id=event.id):
+    def _hold(self, stream: str, event: Outgoing) -> None:
+        """Others may belong to it, so its chat goes its own way until they are there."""
+        lane = self._lane_from(stream, event)
+        self._held.add(lane.key)
+        self._look_for_room()
+        self._spawn(self._catch_up(lane))
+
+    def _fall_behind(self, stream: str, event: Outgoing, answer: Answer) -> None:
+        lane = self._lane_from(stream, event)
+        with about(session_id=event.session_id, event_id=event.id):
             log.info("an event was not taken (%s); trying again by itself", answer.status or answer.error)
         self._fail(lane, event, answer)
         self._spawn(self._catch_up(lane))
 
+    def _lane_from(self, stream: str, event: Outgoing) -> LaneState:
+        """For what comes from this event on. Its row is written with the cursor that goes past it."""
+        endpoint_id, cursor = self._lease.endpoint_id, event.position - 1
+        if self._track.wanted.batching is None:
+            lane = LaneState(f"{endpoint_id}.{stream}", event.session_id, cursor)
+        else:
+            lane = LaneState(f"{endpoint_id}.chat.{stream}", event.session_id, cursor, chat_id=event.chat_id)
+        self._behind[stream] = self._changed[lane.key] = lane
+        self._closing.pop(lane.key, None)
+        for waiting in self._queues.pop(stream):
+            self._done_with(waiting)
+        return lane
+
     # -- lanes -------------------------------------------------------------------------------------------------------
     async def _catch_up(self, lane: LaneState) -> None:
         """A lane's own events, one after another, each until it is delivered or given up."""
+        wake = self._wakes.setdefault(lane.key, asyncio.Event())
         while not self._stopping.is_set():
+            wake.clear()
             page = await arun_in(
                 self._company, deliveries.read_lane, self._company, self._track.wanted, lane, limit=LANE_PAGE
             )
@@ -221,11 +259,18 @@ class Delivering:
                 await self._deliver(lane, event)
                 if self._stopping.is_set():
                     return
-            if not page.has_more:
+            if page.wait is not None:
+                await _until(wake, page.wait if not page.events else 0)
+            elif not page.has_more:
                 lane.cursor = max(lane.cursor, page.next)
-                if lane.is_replay or lane.cursor >= self._position:
+                if lane.until is not None or lane.cursor >= self._position:
                     self._close(lane)
                     return
+
+    def _tell_of_more(self, lane: LaneState) -> None:
+        """It may be what a batch was waiting for; what has failed waits for its own time."""
+        if lane.key in self._held and lane.key in self._wakes:
+            self._wakes[lane.key].set()
 
     async def _deliver(self, lane: LaneState, event: Outgoing) -> None:
         while lane.cursor < event.position and not self._stopping.is_set():
@@ -246,18 +291,22 @@ class Delivering:
 
     def _passed(self, lane: LaneState, event: Outgoing) -> None:
         lane.cursor, lane.attempts, lane.failing_since, lane.next_at = event.position, 0, None, None
+        if lane.chat_id and lane.until is None:
+            self._held.add(lane.key)
         self._changed[lane.key] = lane
 
     def _close(self, lane: LaneState) -> None:
         """A replay is over; a session follows again, from where its lane has brought it."""
         self._wakes.pop(lane.key, None)
         self._changed[lane.key] = lane
-        if lane.is_replay:
+        self._held.discard(lane.key)
+        if lane.until is not None:
             self._closing[lane.key] = 0
         else:
             # Its row goes once the endpoint's own cursor has come as far.
-            self._closing[lane.key] = self._floors[lane.session_id] = lane.cursor
-            del self._behind[lane.session_id]
+            self._closing[lane.key] = self._floors[lane.stream] = lane.cursor
+            del self._behind[lane.stream]
+        self._look_for_room()
 
     def _recover(self) -> None:
         """The receiver is back, so nobody waits any longer."""
@@ -270,6 +319,7 @@ class Delivering:
     def _fail(self, lane: LaneState, event: Outgoing, answer: Answer) -> None:
         now = timezone.now()
         self._changed[lane.key] = lane
+        self._held.discard(lane.key)
         lane.attempts += 1
         lane.failing_since = lane.failing_since or now
         longest = LONGEST_OPEN if self._circuit.open_until else LONGEST_WAIT

@@ -160,7 +160,7 @@ class Dispatcher:
         company, lease = placement.company, dispatching.lease_of(placement)
         await self._hints.follow(company)
         try:
-            track = await arun_in(company, deliveries.load, placement.endpoint_id)
+            track = await arun_in(company, deliveries.load, lease)
         except SealBroken:
             await arun_in(company, deliveries.disable, company, lease, DisabledReason.SECRET_UNREADABLE)
             return

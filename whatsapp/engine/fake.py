@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from whatsapp.engine import device_store, port
+from whatsapp.engine.clock import since_boot
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS whatsmeow_device (
@@ -78,6 +79,7 @@ class FakeHost:
         self._loop = asyncio.get_running_loop()
         self._told: asyncio.Queue[port.Report | None] = asyncio.Queue()
         self._exit_reason = ""
+        self._term: asyncio.TimerHandle | None = None
 
     @property
     def sessions(self) -> frozenset[str]:
@@ -100,6 +102,11 @@ class FakeHost:
 
     async def acknowledge(self, session_id: str, seq: int) -> None:
         self._engine.acknowledge(self, session_id, seq)
+
+    async def keep_on(self, *, until: float) -> None:
+        if self._term is not None:
+            self._term.cancel()
+        self._term = self._loop.call_later(until - since_boot(), self._engine.end, self, "exit code 0")
 
     async def end(self, *, grace: float) -> None:
         deadline = self._loop.time() + grace

@@ -403,6 +403,12 @@ class Host(Protocol):
 
     async def acknowledge(self, session_id: str, seq: int) -> None: ...
 
+    async def keep_on(self, *, until: float) -> None:
+        """Leave in good order at that time (`engine.clock`), unless told a later one before; at once if it is past.
+
+        A host that was never told stays as long as its worker lives.
+        """
+
     async def end(self, *, grace: float) -> None:
         """Disconnect everything, let the last events out, exit; killed after `grace` seconds."""
 

@@ -97,7 +97,7 @@ def _folders() -> Iterator[Item]:
     for folder in sorted(path for path in root.glob("*") if path.is_dir()):
         yield _judge(folder)
         for aside in sorted(folder.glob(f"{store_copy.ASIDE_PREFIX}*")):
-            yield Item(aside, Verdict.KEEP, "an unreadable store that a restore moved aside", is_odd=True)
+            yield Item(aside, Verdict.KEEP, "a store that was moved aside", is_odd=True)
 
 
 def _judge(folder: Path) -> Item:

@@ -186,7 +186,8 @@ class FakeEngine:
         if session.host is not None:
             host.tell(port.Report(birth.session_id, port.ConnectionLost("FolderInUse", retrying=False)))
             return
-        session.host = host
+        # On another disk by now, perhaps.
+        session.host, session.folder = host, birth.folder
         for report in session.journal:
             # Told again in its place; what it said of the old connection means nothing any more.
             host.tell(report if isinstance(report.event, _LASTING) else replace(report, event=port.Alive()))

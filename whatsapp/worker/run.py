@@ -339,7 +339,7 @@ class Worker:
             return True
         arguments = {"store_id": self._identity.store_id, "folder": owned.folder}
         try:
-            return bool(await self._write(owned, snapshots.take_over, **arguments))
+            is_here = bool(await self._write(owned, snapshots.take_over, **arguments))
         except SnapshotUnusable as error:
             log.error("session %s cannot go on from its snapshot here: %s", owned.session_id, error)
             await self._write(owned, reports.record_not_restored, detail=str(error))
@@ -349,6 +349,9 @@ class Worker:
                 await arun_in_public(leases.release, owned.lease)
                 self._owned.pop(owned.session_id, None)
             return False
+        if is_here:
+            owned.placement.store_id = self._identity.store_id
+        return is_here
 
     async def _not_started(self, group: Sequence[Owned], reason: Reason, detail: str) -> None:
         metrics.HOSTS_ENDED.labels("not_started").inc()

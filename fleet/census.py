@@ -66,6 +66,12 @@ SELECT 1, state, quantile::text, NULL, NULL,
 FROM shown, unnest(ARRAY[0.5, 0.95, 1]::float8[]) AS quantile GROUP BY state, quantile
 UNION ALL
 SELECT 2, NULL, NULL, NULL, NULL, count(*) FILTER (WHERE is_orphan) FROM shown
+UNION ALL
+SELECT 3, NULL, NULL, NULL, NULL, coalesce(max(extract(epoch FROM now() - snapshot_at)), 0)
+FROM fleet_placement WHERE device_jid <> '' AND snapshot_jid = device_jid AND state = ANY(%s)
+UNION ALL
+SELECT 4, NULL, NULL, NULL, NULL, count(*) FROM fleet_placement
+WHERE device_jid <> '' AND snapshot_jid <> device_jid AND wanted = 'running'
 """
 )
 _PROCESSES: Final = """
@@ -96,6 +102,7 @@ UNION ALL
 SELECT 3, NULL, current_setting('max_connections')::float8
 """
 _UP: Final = [state.value for state in LINKED_UP]
+_LIVE: Final = [state.value for state in LIVE]
 _SILENT: Final = (_UP, State.CONNECTING.value, _UP, Reason.WORKER_SILENT.value)
 
 QUESTIONS: Final = (
@@ -112,9 +119,16 @@ QUESTIONS: Final = (
                 ("state", "quantile"),
             ),
             Told("wharf_sessions_without_owner", "Sessions that want a worker and have none that lives."),
+            Told(
+                "wharf_snapshot_age_seconds",
+                "Age of the oldest snapshot of a session that is or should be online; quiet ones are not taken again.",
+            ),
+            Told(
+                "wharf_sessions_without_snapshot", "Linked sessions that cannot go on elsewhere if their disk is lost."
+            ),
         ),
         _SESSIONS,
-        (*_SILENT, [state.value for state in LIVE], [reason.value for reason in Reason]),
+        (*_SILENT, _LIVE, [reason.value for reason in Reason], _LIVE),
     ),
     Question(
         (

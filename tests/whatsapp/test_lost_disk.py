@@ -161,6 +161,31 @@ def test_a_number_goes_on_from_a_stale_snapshot_when_its_machine_is_gone(two: Tw
     assert not two.run(Message.objects.filter(status=MessageStatus.UNREADABLE).exists)
 
 
+def test_hosts_of_a_worker_that_hangs_leave_before_others_may_connect(
+    live_companies: None, acme: Company, on_sandbox: SandboxThread, tmp_path: Path
+) -> None:
+    with Harbour.open(acme, on_sandbox, tmp_path, Limits(hold_back=0, lost_after=10)) as harbour:
+        shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+        session_id = harbour.linked(shop)
+        pid = harbour.worker.host_pids()[session_id]
+
+        with harbour.worker.frozen():
+            eventually(lambda: is_gone(pid), what="the host is gone")
+            harbour.wa.send_text(bob, shop, "While it hung")
+
+        harbour.received("While it hung")
+        harbour.shows(session_id, State.CONNECTED)
+        assert f"connected>connecting:{Reason.WORKER_SILENT}" in harbour.history(session_id)
+
+
+def is_gone(pid: int) -> bool:
+    """Whoever is waited for by nobody yet is gone all the same."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 def test_nothing_has_to_be_sent_again_after_a_planned_end(two: Two, tmp_path: Path) -> None:
     shop, bob = two.phone("Shop"), two.phone("Bob")
     session_id = two.linked(shop)

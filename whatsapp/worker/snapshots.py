@@ -1,7 +1,7 @@
 """When a worker takes snapshots of its sessions' device stores: after a link, when they change, and at a planned end.
 
-One after another, and for each session at most one in so many seconds, so that hundreds of them are a murmur. A store
-that did not change is not even opened.
+One after another with pauses, and for each session at most one in so many seconds, so that hundreds of them are a
+murmur. A store that did not change is not even opened.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ log = logging.getLogger("whatsapp.snapshots")
 LOOK_SECONDS: Final = 2.0
 #: A new link changes much in its first moments, so its second snapshot comes soon.
 SETTLING_SECONDS: Final = 30.0
+#: For each second of work so many of rest: a store of a hundred thousand messages takes two (docs/engine.md).
+REST: Final = 4
 #: At a worker's end so many are taken side by side, and all in so many seconds.
 AT_ONCE: Final = 4
 FAREWELL_SECONDS: Final = 5.0
@@ -69,8 +71,9 @@ class Snapshots:
         self._kept = {session_id: kept for session_id, kept in self._kept.items() if session_id in ids}
         for owned in present:
             kept = self._kept_of(owned)
-            if time.monotonic() >= kept.due:
+            if (began := time.monotonic()) >= kept.due:
                 await self._take(owned, kept)
+                await asyncio.sleep((time.monotonic() - began) * REST)
 
     async def finish(self, owned: Owned) -> None:
         """The session is about to be given back: what changed since the last one is kept now, if it can be."""

@@ -34,7 +34,8 @@ class Term:
             self._until = asked_at + self._seconds
 
     async def tell(self, run: HostRun) -> None:
-        if self._until != math.inf:
+        """Prolong its term. One whose term is over is leaving, and nothing keeps it."""
+        if self._until != math.inf and not self.is_over_for(run):
             run.until = self._until
             await run.host.keep_on(until=self._until)
 

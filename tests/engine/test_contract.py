@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -410,3 +410,17 @@ async def test_a_host_that_is_not_told_to_keep_on_leaves_by_itself_with_all_it_h
     assert host.host.exit_reason.startswith("exit code 0")
     async with host_of(rig, birth(tmp_path)) as again:
         await again.hears(port.MessageReceived, text="Just in time")
+
+
+async def test_a_bequest_is_told_and_never_connected(rig: Rig, tmp_path: Path) -> None:
+    async with host_of(rig, birth(tmp_path)) as host:
+        await linked(rig, host)
+        await rig.writes("s1", "Left behind")
+        await host.hears(port.MessageReceived, text="Left behind")
+
+    async with host_of(rig, replace(birth(tmp_path), is_bequest=True)) as again:
+        await again.hears(port.MessageReceived, text="Left behind")
+        left = await again.hears(port.ConnectionLost, retrying=False)
+
+    assert left.detail == "told what was left here"
+    assert not [report for report in again.told if isinstance(report.event, port.Connected | port.ChallengeIssued)]

@@ -24,6 +24,7 @@ from tests.product import ROOT
 from tests.waiting import eventually
 from tests.whatsapp.harbour import Harbour, WorkerThread
 from wharf import metrics
+from whatsapp.engine import device_store, journal
 from whatsapp.models import DeviceSnapshot, Message, MessageStatus, Transition
 from whatsapp.worker.run import Limits
 
@@ -55,6 +56,10 @@ class Machine:
     def is_stopped(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         assert self._process.wait(60) == 0
+
+    def worker_hangs(self) -> None:
+        """Its hosts go on."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def loses_power(self) -> None:
         """Worker and hosts at once: nobody says goodbye."""
@@ -159,6 +164,35 @@ def test_a_number_goes_on_from_a_stale_snapshot_when_its_machine_is_gone(two: Tw
         assert len(told) == len(set(told)), "nothing came twice"
     assert two.came_again() > before, "else the snapshot was not stale"
     assert not two.run(Message.objects.filter(status=MessageStatus.UNREADABLE).exists)
+
+
+def test_what_a_lost_disk_had_received_and_not_stored_is_told_when_it_comes_back(two: Two, tmp_path: Path) -> None:
+    shop, bob = two.phone("Shop"), two.phone("Bob")
+    session_id = two.linked(shop)
+    two.talk(shop, session_id, bob, "Before")
+    old = two.snapshot_since(session_id, timezone.now() - timedelta(minutes=1)).store_id
+    folder = device_store.folder_of(tmp_path / "first", session_id)
+    two.first.worker_hangs()
+    for number in range(3):
+        two.wa.send_text(bob, shop, f"Received and not stored {number}")
+    eventually(lambda: journal.waiting_in(folder) >= 3, what="they are in the journal")
+    two.first.loses_power()
+    two.second_begins(tmp_path / "second")
+    two.time_goes_by()
+    eventually(lambda: Placement.objects.get(pk=session_id).store_id != old, what="it has moved")
+    two.shows(session_id, State.CONNECTED)
+    two.talk(shop, session_id, bob, "Elsewhere by now")
+    stored = Message.objects.filter(body__startswith="Received and not stored")
+    assert not two.run(stored.exists), "WhatsApp was told that they had arrived"
+    placement = Placement.objects.get(pk=session_id)
+
+    two.first = Machine(tmp_path / "first", two.wa)
+    eventually(lambda: two.run(stored.count) == 3, what="they are told")
+
+    eventually(lambda: journal.waiting_in(folder) == 0, what="nothing is left there")
+    after = Placement.objects.get(pk=session_id)
+    assert (after.owner_id, after.fence, after.state) == (placement.owner_id, placement.fence, State.CONNECTED)
+    two.talk(shop, session_id, bob, "Not disturbed")
 
 
 def test_hosts_of_a_worker_that_hangs_leave_before_others_may_connect(

@@ -191,7 +191,9 @@ class FakeEngine:
         for report in session.journal:
             # Told again in its place; what it said of the old connection means nothing any more.
             host.tell(report if isinstance(report.event, _LASTING) else replace(report, event=port.Alive()))
-        if not birth.device_jid:
+        if birth.is_bequest:
+            self._over(birth.session_id, port.ConnectionLost("told what was left here", retrying=False))
+        elif not birth.device_jid:
             self._tell(birth.session_id, self._new_qr(birth.session_id))
         elif not session.jid:
             self._over(birth.session_id, port.Ended(port.Ending.STORE_MISSING))

@@ -293,6 +293,9 @@ class Host:
         except sqlite3.Error as error:
             device.note(port.ConnectionLost(f"{type(error).__name__}: {error}", retrying=False))
             return
+        if birth.is_bequest:
+            device.note(port.ConnectionLost("told what was left here", retrying=False))
+            return
         if is_missing:
             device.note(port.Ended(port.Ending.STORE_MISSING))
             return

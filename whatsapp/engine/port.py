@@ -18,11 +18,15 @@ class EngineError(Exception):
 # -- what a host is born with ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class SessionBirth:
-    """One session of a host. `device_jid` is the linked device (`number:device@s.whatsapp.net`), empty to link anew."""
+    """One session of a host. `device_jid` is the linked device (`number:device@s.whatsapp.net`), empty to link anew.
+
+    A bequest is never connected: its device is elsewhere by now, and what its journal holds is told, and no more.
+    """
 
     session_id: str
     folder: Path
     device_jid: str = ""
+    is_bequest: bool = False
 
 
 @dataclass(frozen=True)

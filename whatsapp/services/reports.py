@@ -276,6 +276,18 @@ def record_end(*, company: Company, lease: Lease, ending: port.Ending, detail: s
 
 
 @news.writing
+def record_bequest(*, company: Company, session_id: str, events: Sequence[port.EngineEvent]) -> int:
+    """What another disk still held of the session: said and answered, whoever owns it now; says how much it was.
+
+    No lease is needed for what is true for ever. What was true of a connection is left out.
+    """
+    placement = Placement.objects.select_for_update(no_key=True, of=("self",)).get(pk=session_id)
+    lasting = [event for event in events if type(event) in _TOGETHER]
+    _Batch(company, placement).store(lasting)
+    return len(lasting)
+
+
+@news.writing
 def record_settled(*, company: Company, lease: Lease) -> State:
     """Nothing runs for the session and nobody wants it to."""
     batch = _Batch(company, leases.hold(lease))

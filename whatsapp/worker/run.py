@@ -34,6 +34,7 @@ from whatsapp.services import owning, reports, snapshots, typing
 from whatsapp.services.handing import Handed
 from whatsapp.services.snapshots import SnapshotUnusable
 from whatsapp.worker import observing, wakeups
+from whatsapp.worker.bequests import Bequests
 from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.identity import Identity
@@ -103,6 +104,7 @@ class Worker:
         self._launches: set[asyncio.Task[None]] = set()
         self._storing = Storing()
         self._snapshots = Snapshots(identity.store_id, limits.snapshot_seconds, lambda: list(self._owned.values()))
+        self._bequests = Bequests(engine, state_dir, identity.store_id, lambda: list(self._owned))
         self._term = Term(limits.lost_after)
         self._row: models.Worker | None = None
         self._next_tick = 0.0
@@ -125,7 +127,7 @@ class Worker:
         """Tick until `stop` is set; then hand everything over. Raises WorkerGone when its row was taken away."""
         await self.open()
         listener = asyncio.create_task(wakeups.listen(self._wake, self._woken, self._hear))
-        keeper = asyncio.create_task(self._snapshots.run())
+        keepers = [asyncio.create_task(duty.run()) for duty in (self._snapshots, self._bequests)]
         stopper = asyncio.create_task(stop.wait())
         stopper.add_done_callback(lambda _: self._storing.hasten())
         try:
@@ -134,7 +136,8 @@ class Worker:
                 await self._sleep(stopper)
         finally:
             listener.cancel()
-            keeper.cancel()
+            for keeper in keepers:
+                keeper.cancel()
             stopper.cancel()
             await self.close()
 

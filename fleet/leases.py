@@ -76,24 +76,23 @@ def register(*, name: str, pid: int, capacity: int, store_id: str, lost_after: i
 _DISK_IS_LOST: Final = """
 me.lost_after > 0 AND me.unbroken_since < statement_timestamp() - make_interval(secs => me.lost_after)
 AND p.snapshot_jid = p.device_jid AND coalesce(p.next_retry_at <= statement_timestamp(), true)
-AND NOT EXISTS (
-    SELECT FROM fleet_worker w WHERE w.store_id = p.store_id AND (
-        (w.lost_after = 0 AND w.stopped_at IS NULL)
-        OR w.lease_until > statement_timestamp() - make_interval(secs => greatest(w.lost_after, me.lost_after))
-    )
+AND p.store_id NOT IN (
+    SELECT w.store_id FROM fleet_worker w, me WHERE (w.lost_after = 0 AND w.stopped_at IS NULL)
+    OR w.lease_until > statement_timestamp() - make_interval(secs => greatest(w.lost_after, me.lost_after))
 )
 """
+#: Who asks.
+_ME: Final = "me AS (SELECT * FROM fleet_worker WHERE id = %s)"
 #: `p` wants an owner and has none. A worker's own it has: one that was asleep between two looks must not take its
 #: sessions from itself. Of a linked device a worker on its disk has the keys; another has at best a snapshot of them.
 _CLAIMABLE: Final = f"""
-fleet_worker me CROSS JOIN fleet_placement p LEFT JOIN fleet_worker o ON o.id = p.owner_id
-WHERE me.id = %s
-  AND (p.wanted <> 'stopped' OR p.state IN ({", ".join(f"'{state}'" for state in sorted(LIVE))}))
+me CROSS JOIN fleet_placement p LEFT JOIN fleet_worker o ON o.id = p.owner_id
+WHERE (p.wanted <> 'stopped' OR p.state IN ({", ".join(f"'{state}'" for state in sorted(LIVE))}))
   AND (p.owner_id IS NULL OR (o.lease_until < statement_timestamp() AND o.id <> me.id))
   AND (p.device_jid = '' OR p.store_id = me.store_id OR ({_DISK_IS_LOST}))
 """
 _CLAIM: Final = f"""
-WITH free AS MATERIALIZED
+WITH {_ME}, free AS MATERIALIZED
 (SELECT p.session_id FROM {_CLAIMABLE} ORDER BY p.session_id LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED)
 UPDATE fleet_placement t SET owner_id = %s, fence = t.fence + 1 FROM free WHERE t.session_id = free.session_id
 RETURNING t.session_id
@@ -134,7 +133,7 @@ _MINE: Final = "SELECT * FROM fleet_placement WHERE owner_id = %s"
 _COMPANIES: Final = """
 SELECT * FROM tenants_company WHERE id IN (SELECT company_id FROM fleet_placement WHERE owner_id = %s)
 """
-_HAS_FREE: Final = f"SELECT EXISTS (SELECT FROM {_CLAIMABLE})"  # noqa: S608  # of our own words
+_HAS_FREE: Final = f"WITH {_ME} SELECT EXISTS (SELECT FROM {_CLAIMABLE})"  # noqa: S608  # of our own words
 
 
 def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:

@@ -61,6 +61,11 @@ class Env(BaseSettings):
     webhook_allowed_networks: str = ""
     #: Where sealed copies of device stores go; empty means `backups` in the state folder, which is the same disk.
     backup_dir: Path | None = None
+    #: Seconds between two snapshots of one device store, when it changes.
+    snapshot_seconds: int = Field(default=300, ge=10, le=86400)
+    #: Seconds of silence of a disk's workers after which its sessions are brought up elsewhere from their snapshots; a
+    #: worker that cannot renew its lease ends its connections before that. 0: never, neither of both.
+    lost_disk_seconds: int = Field(default=300, ge=0, le=86400)
     #: Seals those copies; empty means that `secret_key` does.
     backup_key: SecretStr = SecretStr("")
     #: Where the monitor tells of trouble: Apprise's addresses (Telegram, e-mail, ...), separated by white space.
@@ -77,6 +82,13 @@ class Env(BaseSettings):
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if len(value.get_secret_value()) < 32:
             raise ValueError("must have at least 32 characters; `openssl rand -base64 48` makes one")
+        return value
+
+    @field_validator("lost_disk_seconds")
+    @classmethod
+    def _time_to_leave(cls, value: int) -> int:
+        if 0 < value < 60:
+            raise ValueError("must be 0 or at least 60: connections need time to end, and databases to restart")
         return value
 
     @field_validator("email_url")

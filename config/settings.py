@@ -35,6 +35,8 @@ WORKER = {
     "sessions_per_host": env.sessions_per_host,
     "capacity": env.worker_capacity,
     "warm_hosts": env.warm_hosts,
+    "snapshot_seconds": env.snapshot_seconds,
+    "lost_disk_seconds": env.lost_disk_seconds,
 }
 
 # -- what it is made of ------------------------------------------------------------------------------------------

@@ -74,6 +74,12 @@ SELECT 3, connected, NULL, NULL, NULL, coalesce(sum(queued), 0) FROM queues GROU
 UNION ALL
 SELECT 4, connected, NULL, NULL, NULL, greatest(coalesce(extract(epoch FROM now() - min(due_since)), 0), 0)
 FROM queues GROUP BY connected
+UNION ALL
+SELECT 5, NULL, NULL, NULL, NULL, coalesce(max(extract(epoch FROM now() - snapshot_at)), 0)
+FROM fleet_placement WHERE device_jid <> '' AND snapshot_jid = device_jid AND state = ANY(%s)
+UNION ALL
+SELECT 6, NULL, NULL, NULL, NULL, count(*) FROM fleet_placement
+WHERE device_jid <> '' AND snapshot_jid <> device_jid AND wanted = 'running'
 """
 )
 _PROCESSES: Final = """
@@ -104,6 +110,7 @@ UNION ALL
 SELECT 3, NULL, current_setting('max_connections')::float8
 """
 _UP: Final = [state.value for state in LINKED_UP]
+_LIVE: Final = [state.value for state in LIVE]
 _SILENT: Final = (_UP, State.CONNECTING.value, _UP, Reason.WORKER_SILENT.value)
 
 QUESTIONS: Final = (
@@ -130,9 +137,16 @@ QUESTIONS: Final = (
                 "For how long the oldest one has waited that might have left: for its connection, its pace or people.",
                 ("connected",),
             ),
+            Told(
+                "wharf_snapshot_age_seconds",
+                "Age of the oldest snapshot of a session that is or should be online; quiet ones are not taken again.",
+            ),
+            Told(
+                "wharf_sessions_without_snapshot", "Linked sessions that cannot go on elsewhere if their disk is lost."
+            ),
         ),
         _SESSIONS,
-        (*_SILENT, [state.value for state in LIVE], [reason.value for reason in Reason]),
+        (*_SILENT, _LIVE, [reason.value for reason in Reason], _LIVE),
     ),
     Question(
         (

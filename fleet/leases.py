@@ -51,24 +51,48 @@ def _lease_end() -> CombinedExpression:
 
 
 @transaction.atomic
-def register(*, name: str, pid: int, capacity: int, store_id: str) -> Worker:
+def register(*, name: str, pid: int, capacity: int, store_id: str, lost_after: int = 0) -> Worker:
     """Enter a new worker. `name` is held by one process at a time (`whatsapp.worker.identity`), so whoever had it
-    before is dead, and what it owned is free at once."""
+    before is dead, and what it owned is free at once.
+
+    With `lost_after` it promises that its connections end by themselves well before so many seconds of silence.
+    """
     for predecessor in Worker.objects.filter(name=name, stopped_at=None):
         retire(predecessor)
-    return Worker.objects.create(name=name, pid=pid, capacity=capacity, store_id=store_id, lease_until=_lease_end())
+    return Worker.objects.create(
+        name=name,
+        pid=pid,
+        capacity=capacity,
+        store_id=store_id,
+        lease_until=_lease_end(),
+        unbroken_since=Now(),
+        lost_after=lost_after,
+    )
 
 
+#: The disk of `p` is lost as far as `me` can tell: none of its workers has been heard of for as long as each of them
+#: promised to be without connections by then, and `me` was there all that time to hear them. Who came back from the
+#: same outage, or out of a restored database, has heard nobody either. There must be a snapshot, and no back-off.
+_DISK_IS_LOST: Final = """
+me.lost_after > 0 AND me.unbroken_since < statement_timestamp() - make_interval(secs => me.lost_after)
+AND p.snapshot_jid = p.device_jid AND coalesce(p.next_retry_at <= statement_timestamp(), true)
+AND p.store_id NOT IN (
+    SELECT w.store_id FROM fleet_worker w, me WHERE (w.lost_after = 0 AND w.stopped_at IS NULL)
+    OR w.lease_until > statement_timestamp() - make_interval(secs => greatest(w.lost_after, me.lost_after))
+)
+"""
+#: Who asks.
+_ME: Final = "me AS (SELECT * FROM fleet_worker WHERE id = %s)"
 #: `p` wants an owner and has none. A worker's own it has: one that was asleep between two looks must not take its
-#: sessions from itself. Of a linked device only a worker on its disk has the keys.
+#: sessions from itself. Of a linked device a worker on its disk has the keys; another has at best a snapshot of them.
 _CLAIMABLE: Final = f"""
-fleet_placement p LEFT JOIN fleet_worker o ON o.id = p.owner_id
+me CROSS JOIN fleet_placement p LEFT JOIN fleet_worker o ON o.id = p.owner_id
 WHERE (p.wanted <> 'stopped' OR p.state IN ({", ".join(f"'{state}'" for state in sorted(LIVE))}))
-  AND (p.owner_id IS NULL OR (o.lease_until < statement_timestamp() AND o.id <> %s))
-  AND (p.device_jid = '' OR p.store_id = %s)
+  AND (p.owner_id IS NULL OR (o.lease_until < statement_timestamp() AND o.id <> me.id))
+  AND (p.device_jid = '' OR p.store_id = me.store_id OR ({_DISK_IS_LOST}))
 """
 _CLAIM: Final = f"""
-WITH free AS MATERIALIZED
+WITH {_ME}, free AS MATERIALIZED
 (SELECT p.session_id FROM {_CLAIMABLE} ORDER BY p.session_id LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED)
 UPDATE fleet_placement t SET owner_id = %s, fence = t.fence + 1 FROM free WHERE t.session_id = free.session_id
 RETURNING t.session_id
@@ -78,7 +102,7 @@ RETURNING t.session_id
 def claim(worker: Worker, *, limit: int) -> list[Placement]:
     """Take up to `limit` sessions that want an owner and have none; a second worker never gets the same one."""
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [worker.pk, worker.store_id, limit, worker.pk])
+        cursor.execute(_CLAIM, [worker.pk, limit, worker.pk])
         ids = [session_id for (session_id,) in cursor.fetchall()]
     return owned(worker, ids) if ids else []
 
@@ -97,7 +121,9 @@ class Beat:
 
 
 _RENEW: Final = """
-UPDATE fleet_worker SET lease_until = statement_timestamp() + %s WHERE id = %s AND stopped_at IS NULL RETURNING id
+UPDATE fleet_worker SET lease_until = statement_timestamp() + %s,
+    unbroken_since = CASE WHEN lease_until < statement_timestamp() THEN statement_timestamp() ELSE unbroken_since END
+WHERE id = %s AND stopped_at IS NULL RETURNING id
 """
 _EVIDENCE: Final = """
 UPDATE fleet_placement SET evidence_at = statement_timestamp()
@@ -107,7 +133,7 @@ _MINE: Final = "SELECT * FROM fleet_placement WHERE owner_id = %s"
 _COMPANIES: Final = """
 SELECT * FROM tenants_company WHERE id IN (SELECT company_id FROM fleet_placement WHERE owner_id = %s)
 """
-_HAS_FREE: Final = f"SELECT EXISTS (SELECT FROM {_CLAIMABLE})"  # noqa: S608  # of our own words
+_HAS_FREE: Final = f"WITH {_ME} SELECT EXISTS (SELECT FROM {_CLAIMABLE})"  # noqa: S608  # of our own words
 
 
 def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
@@ -120,7 +146,7 @@ def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
         if alive:
             ask(_EVIDENCE, [list(alive), worker.pk])
         mine, companies = ask(_MINE, [worker.pk]), ask(_COMPANIES, [worker.pk])
-        free = ask(_HAS_FREE, [worker.pk, worker.store_id])
+        free = ask(_HAS_FREE, [worker.pk])
     if not renewed.rows():
         raise WorkerGone
     return Beat(_with_companies(mine.load(Placement), companies.load(Company)), bool(free.rows()[0][0]))

@@ -38,6 +38,11 @@ class Worker(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     lease_until = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
+    #: Since when it has renewed without a gap: whoever was away itself has not seen the silence of others.
+    unbroken_since = models.DateTimeField(default=timezone.now)
+    #: Seconds of silence after which its sessions may be brought up on another disk; its connections have ended by
+    #: themselves before that. 0: they never end, and may never be.
+    lost_after = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering = ("-started_at",)
@@ -72,6 +77,10 @@ class Placement(models.Model):
 
     #: The disk that holds its device store: only a worker there can bring the linked device online.
     store_id = models.CharField(max_length=ID_LENGTH, blank=True)
+    #: The device that the snapshot in the company's schema is of, and when it was taken. A snapshot of another device
+    #: than the linked one is none.
+    snapshot_jid = models.CharField(max_length=64, blank=True)
+    snapshot_at = models.DateTimeField(null=True, blank=True)
 
     owner = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="placements")
     fence = models.BigIntegerField(default=0)

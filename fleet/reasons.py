@@ -26,6 +26,8 @@ class Reason(StrEnum):
     UNLINKED = "unlinked"
     PAUSED = "paused"
     RESTORED = "restored"
+    FROM_SNAPSHOT = "from_snapshot"
+    SNAPSHOT_UNUSABLE = "snapshot_unusable"
     STREAM_REPLACED = "stream_replaced"
     TEMPORARY_BAN = "temporary_ban"
     CLIENT_OUTDATED = "client_outdated"
@@ -58,6 +60,12 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.UNLINKED: sentence("Unlinked here. Chats and messages are kept."),
     Reason.PAUSED: sentence("Paused. The link is kept."),
     Reason.RESTORED: sentence("Restored from a backup. Start it to go online."),
+    Reason.FROM_SNAPSHOT: sentence(
+        "The disk with its keys is lost; it is being brought back on another one from a snapshot of them."
+    ),
+    Reason.SNAPSHOT_UNUSABLE: sentence(
+        "The disk with its keys is lost, and their snapshot cannot be used; it is tried again."
+    ),
     Reason.STREAM_REPLACED: sentence("Another program connected with this device's keys, so we stepped back."),
     Reason.TEMPORARY_BAN: sentence("WhatsApp has banned this number for a while."),
     Reason.CLIENT_OUTDATED: sentence("WhatsApp asks for a newer client; the platform has to be updated."),

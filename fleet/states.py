@@ -82,6 +82,11 @@ TRANSITIONS: Final[Mapping[tuple[State, Happening], State]] = {
     (S.STOPPED, H.LOGGED_OUT): S.UNPAIRED,
     (S.REFUSED, H.LOGGED_OUT): S.UNPAIRED,
     (S.REFUSED, H.PAUSED): S.STOPPED,
+    # Its disk is lost: a worker of another one has put a snapshot of its keys in place, and brings it up.
+    (S.CONNECTING, H.RESTORED): S.CONNECTING,
+    (S.PAIRING, H.RESTORED): S.CONNECTING,
+    (S.CONNECTED, H.RESTORED): S.CONNECTING,
+    (S.DEGRADED, H.RESTORED): S.CONNECTING,
     # Its keys came back out of a backup: linked, and offline until somebody starts it.
     (S.STOPPED, H.RESTORED): S.STOPPED,
     (S.UNPAIRED, H.RESTORED): S.STOPPED,

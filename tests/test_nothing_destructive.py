@@ -122,6 +122,24 @@ def test_device_stores_are_erased_in_one_place_and_on_one_order() -> None:
     assert callers == [("whatsapp/worker/run.py", "_let_go")]
 
 
+def test_snapshots_of_keys_are_erased_in_one_place_and_on_one_order() -> None:
+    erasing = [
+        (str(path.relative_to(ROOT)), function)
+        for path in shipped("*.py")
+        for function, call in _calls(ast.parse(path.read_text()), "")
+        if _called(call) in ("delete", "_raw_delete") and "Snapshot" in ast.unparse(call)
+    ]
+    orders = [
+        (str(path.relative_to(ROOT)), function)
+        for path in shipped("*.py")
+        for function, call in _calls(ast.parse(path.read_text()), "")
+        if "snapshots.erase" in ast.unparse(call)
+    ]
+
+    assert erasing == [("whatsapp/services/snapshots.py", "erase")]
+    assert orders == [("whatsapp/services/reports.py", "_ended")]
+
+
 @pytest.mark.parametrize("path", shipped(*TEXTS), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_script_and_no_page_removes_a_tree(path: Path) -> None:
     found = [line for line in path.read_text().splitlines() if SHELL.search(line)]

@@ -91,6 +91,13 @@ HOSTS_ENDED: Final = Counter(
     "wharf_hosts_ended_total", "Hosts that ended: told_to, died, or not_started.", ["why"], registry=REGISTRY
 )
 
+SNAPSHOTS: Final = Counter(
+    "wharf_snapshots_total",
+    "Snapshots of device stores: written, unchanged (touched, and the same), or failed.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
 # -- webhooks --------------------------------------------------------------------------------------------------------
 WEBHOOK_ATTEMPTS: Final = Counter(
     "wharf_webhook_attempts_total",

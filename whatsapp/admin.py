@@ -67,7 +67,7 @@ class SessionAdmin(_ReadOnly):
     actions = ("start", "pause", "unlink")
     fields = (
         *("session_id", "company", "session", "network", "state_now", "reason_in_words", "since", "wanted"),
-        *("next_retry_at", "attempts", "evidence_at", "device_jid", "owner", "fence", "history"),
+        *("next_retry_at", "attempts", "evidence_at", "device_jid", "snapshot_at", "owner", "fence", "history"),
     )
     readonly_fields = fields
 

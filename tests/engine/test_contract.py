@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -15,6 +15,7 @@ from sandbox.world.phone import Phone
 from tests.waiting import eventually
 from tests.whatsapp.harbour import _numbers
 from whatsapp.engine import device_store, port
+from whatsapp.engine.clock import since_boot
 from whatsapp.engine.fake import FakeEngine
 from whatsapp.engine.process import ProcessEngine
 
@@ -394,3 +395,32 @@ async def test_a_host_that_ends_in_good_order_tells_all_it_had(rig: Rig, tmp_pat
 
     async with host_of(rig, birth(tmp_path)) as again:
         await again.hears(port.MessageReceived, text="Last words")
+
+
+async def test_a_host_that_is_not_told_to_keep_on_leaves_by_itself_with_all_it_had(rig: Rig, tmp_path: Path) -> None:
+    async with host_of(rig, birth(tmp_path)) as host:
+        await host.host.keep_on(until=since_boot() + 3600)
+        await linked(rig, host)
+        await rig.writes("s1", "Just in time")
+        await host.hears(port.MessageReceived, text="Just in time")
+        assert not host.has_ended
+        await host.host.keep_on(until=since_boot())
+        await host.until(lambda: host.has_ended)
+
+    assert host.host.exit_reason.startswith("exit code 0")
+    async with host_of(rig, birth(tmp_path)) as again:
+        await again.hears(port.MessageReceived, text="Just in time")
+
+
+async def test_a_bequest_is_told_and_never_connected(rig: Rig, tmp_path: Path) -> None:
+    async with host_of(rig, birth(tmp_path)) as host:
+        await linked(rig, host)
+        await rig.writes("s1", "Left behind")
+        await host.hears(port.MessageReceived, text="Left behind")
+
+    async with host_of(rig, replace(birth(tmp_path), is_bequest=True)) as again:
+        await again.hears(port.MessageReceived, text="Left behind")
+        left = await again.hears(port.ConnectionLost, retrying=False)
+
+    assert left.detail == "told what was left here"
+    assert not [report for report in again.told if isinstance(report.event, port.Connected | port.ChallengeIssued)]

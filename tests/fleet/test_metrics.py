@@ -117,6 +117,20 @@ def test_the_time_in_a_state_is_told_by_quantiles(acme: Company) -> None:
     assert told["wharf_session_state_age_seconds", ("refused", "1")] == pytest.approx(3600, abs=30)
 
 
+def test_snapshots_are_told_by_the_oldest_and_by_those_that_are_missing(acme: Company) -> None:
+    jid, now = "1:1@s.whatsapp.net", timezone.now()
+    linked = {"device_jid": jid, "state": State.CONNECTED, "wanted": Wanted.RUNNING}
+    placement(acme, 1, **linked, snapshot_jid=jid, snapshot_at=now - timedelta(minutes=1))
+    placement(acme, 2, **linked, snapshot_jid=jid, snapshot_at=now - timedelta(minutes=9))
+    placement(acme, 3, **linked)
+    placement(acme, 4, **linked, snapshot_jid="1:2@s.whatsapp.net", snapshot_at=now - timedelta(days=1))
+
+    told = samples(Census())
+
+    assert told["wharf_snapshot_age_seconds", ()] == pytest.approx(540, abs=30)
+    assert told["wharf_sessions_without_snapshot", ()] == 2
+
+
 def test_endpoints_that_nobody_serves_and_open_troubles_are_counted(acme: Company) -> None:
     me = dispatching.register(name="webhooks", pid=1)
     EndpointPlacement.objects.create(endpoint_id="served", company=acme, owner=me)

@@ -40,10 +40,10 @@ class Dock(Harbour):
             for worker in dock.workers:
                 worker.stop()
 
-    def work(self, **limits: Any) -> WorkerThread:
-        """Another worker begins."""
+    def work(self, *, at: Path | None = None, **limits: Any) -> WorkerThread:
+        """Another worker begins, `at` another disk if that is said."""
         wanted = Limits(**{"capacity": 50, "sessions_per_host": 10, "hold_back": 0, **limits})
-        worker = WorkerThread(self.state_dir, self.engine, wanted).start()
+        worker = WorkerThread(at or self.state_dir, self.engine, wanted).start()
         self.workers.append(worker)
         return worker
 

@@ -92,9 +92,11 @@ class Harbour:
 
     @classmethod
     @contextmanager
-    def open(cls, company: Company, wa: SandboxThread, state_dir: Path) -> Iterator["Harbour"]:
+    def open(
+        cls, company: Company, wa: SandboxThread, state_dir: Path, limits: Limits | None = None
+    ) -> Iterator["Harbour"]:
         Company.objects.filter(pk=company.pk).update(sandbox_allowed=True, max_sessions=30)
-        harbour = cls(company, wa, state_dir, WorkerThread(state_dir).start())
+        harbour = cls(company, wa, state_dir, WorkerThread(state_dir, limits=limits).start())
         try:
             yield harbour
         finally:

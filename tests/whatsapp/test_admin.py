@@ -1,5 +1,7 @@
 """Operators over all companies: they see every session with its state, and act through the same services."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 
@@ -69,6 +71,15 @@ def test_pausing_and_unlinking_ask_before_they_act(desk: Client, session_id: str
 
     assert Placement.objects.get(pk=session_id).wanted == wanted
     assert f"Front desk: {action}" in done.content.decode()
+
+
+def test_a_sessions_page_says_when_its_keys_were_last_kept(desk: Client, session_id: str) -> None:
+    taken_at = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+    Placement.objects.filter(pk=session_id).update(snapshot_at=taken_at)
+
+    page = desk.get(f"{LIST}{session_id}/change/").content.decode()
+
+    assert "March 4, 2026" in page
 
 
 def test_starting_acts_at_once_and_the_history_names_the_operator(

@@ -130,10 +130,19 @@ def other_address(folder: Path, jid: str) -> str:
     return f"{row[0]}@s.whatsapp.net" if row else ""
 
 
+def marks(folder: Path) -> tuple[tuple[int, int], ...]:
+    """Changes whenever the engine has written to the store, and costs no look into it."""
+    stats = [path.stat() for path in _store_files(folder) if path.exists()]
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
+
+
+def _store_files(folder: Path) -> tuple[Path, Path]:
+    return (folder / DEVICE_FILE, folder / f"{DEVICE_FILE}-wal")
+
+
 def last_written(folder: Path) -> float:
     """When the engine last wrote to the store (seconds since the epoch)."""
-    files = (folder / DEVICE_FILE, folder / f"{DEVICE_FILE}-wal")
-    return max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
+    return max((path.stat().st_mtime for path in _store_files(folder) if path.exists()), default=0.0)
 
 
 def _one(folder: Path, query: str, *args: object) -> tuple[object, ...] | None:

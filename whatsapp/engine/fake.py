@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from whatsapp.engine import device_store, port
+from whatsapp.engine.clock import since_boot
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS whatsmeow_device (
@@ -78,6 +79,7 @@ class FakeHost:
         self._loop = asyncio.get_running_loop()
         self._told: asyncio.Queue[port.Report | None] = asyncio.Queue()
         self._exit_reason = ""
+        self._term: asyncio.TimerHandle | None = None
 
     @property
     def sessions(self) -> frozenset[str]:
@@ -100,6 +102,11 @@ class FakeHost:
 
     async def acknowledge(self, session_id: str, seq: int) -> None:
         self._engine.acknowledge(self, session_id, seq)
+
+    async def keep_on(self, *, until: float) -> None:
+        if self._term is not None:
+            self._term.cancel()
+        self._term = self._loop.call_later(until - since_boot(), self._engine.end, self, "exit code 0")
 
     async def end(self, *, grace: float) -> None:
         deadline = self._loop.time() + grace
@@ -179,11 +186,14 @@ class FakeEngine:
         if session.host is not None:
             host.tell(port.Report(birth.session_id, port.ConnectionLost("FolderInUse", retrying=False)))
             return
-        session.host = host
+        # On another disk by now, perhaps.
+        session.host, session.folder = host, birth.folder
         for report in session.journal:
             # Told again in its place; what it said of the old connection means nothing any more.
             host.tell(report if isinstance(report.event, _LASTING) else replace(report, event=port.Alive()))
-        if not birth.device_jid:
+        if birth.is_bequest:
+            self._over(birth.session_id, port.ConnectionLost("told what was left here", retrying=False))
+        elif not birth.device_jid:
             self._tell(birth.session_id, self._new_qr(birth.session_id))
         elif not session.jid:
             self._over(birth.session_id, port.Ended(port.Ending.STORE_MISSING))

@@ -7,6 +7,7 @@ stored is in the journals.
 
 import contextlib
 import logging
+import math
 import queue
 import signal
 import socket
@@ -20,6 +21,7 @@ from dataclasses import replace
 from typing import Final
 
 from whatsapp.engine import device_store, losses, neonize, port, translate, wire
+from whatsapp.engine.clock import since_boot
 from whatsapp.engine.device_store import StoredDevice
 from whatsapp.engine.journal import Entry
 from whatsapp.engine.ledger import Heard, Ledger
@@ -44,6 +46,8 @@ LOCK_SECONDS: Final = 8.0
 TYPING_SECONDS: Final = 5.0
 #: Whatever hangs, the process is gone by then: nobody else would end it when the worker is dead.
 LEAVE_SECONDS: Final = 20.0
+#: How often a host looks whether its term is over.
+TERM_LOOK_SECONDS: Final = 0.5
 BATCH: Final = 200
 
 
@@ -72,6 +76,11 @@ class Channel:
     def send(self, frames: bytes) -> None:
         with contextlib.suppress(OSError):
             self._out.sendall(frames)
+
+    def stop_receiving(self) -> None:
+        """Whoever receives sees the end; what is sent still arrives."""
+        with contextlib.suppress(OSError):
+            self._out.shutdown(socket.SHUT_RD)
 
 
 class Kept:
@@ -229,6 +238,7 @@ class Host:
         self._kept: dict[str, Kept] = {}
         self._locks: dict[str, contextlib.ExitStack] = {}
         self._started = threading.Event()
+        self._until = math.inf
 
     def run(self) -> None:
         for birth in self._births:
@@ -236,6 +246,7 @@ class Host:
         threading.Thread(target=self._pump, name="pump", daemon=True).start()
         threading.Thread(target=self._start_all, name="starter", daemon=True).start()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        threading.Thread(target=self._watch_the_term, name="term", daemon=True).start()
         self._obey()
         self._leave()
 
@@ -281,6 +292,9 @@ class Host:
             kept.tell_losses()
         except sqlite3.Error as error:
             device.note(port.ConnectionLost(f"{type(error).__name__}: {error}", retrying=False))
+            return
+        if birth.is_bequest:
+            device.note(port.ConnectionLost("told what was left here", retrying=False))
             return
         if is_missing:
             device.note(port.Ended(port.Ending.STORE_MISSING))
@@ -363,6 +377,13 @@ class Host:
                         self._tell(session_id, port.Alive())
                     kept.glances += 1
 
+    def _watch_the_term(self) -> None:
+        """The worker has not been able to prolong it: somebody else may be about to connect these devices."""
+        while since_boot() < self._until:
+            time.sleep(TERM_LOOK_SECONDS)
+        log.error("the worker has not renewed its lease in time; leaving")
+        self._channel.stop_receiving()
+
     # -- in ------------------------------------------------------------------------------------------------------
     def _obey(self) -> None:
         while (frame := self._channel.receive()) is not None and not isinstance(frame, wire.End):
@@ -372,6 +393,8 @@ class Host:
                 kept.let_go(frame.seq)
             elif isinstance(frame, wire.Look) and (kept := self._kept.get(frame.session_id)):
                 kept.ledger.look(frame.place)
+            elif isinstance(frame, wire.KeepOn):
+                self._until = frame.until
 
     def _carry_out(self, order: wire.Order) -> None:
         kept = self._kept.get(order.session_id)

@@ -7,10 +7,12 @@ An entry goes when the worker says that its transaction has committed.
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from whatsapp.engine.device_store import JOURNAL_FILE
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -22,6 +24,15 @@ CREATE TABLE IF NOT EXISTS entry (
 
 #: Acknowledgements between two times that the log is moved into the file.
 TIDY_EVERY: Final = 100
+
+
+def waiting_in(folder: Path) -> int:
+    """How many entries the journal in `folder` holds, whoever has it open. Raises sqlite3.Error."""
+    path = folder / JOURNAL_FILE
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+        return int(db.execute("SELECT count(*) FROM entry").fetchone()[0])
 
 
 @dataclass(frozen=True)

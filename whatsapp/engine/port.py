@@ -18,11 +18,15 @@ class EngineError(Exception):
 # -- what a host is born with ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class SessionBirth:
-    """One session of a host. `device_jid` is the linked device (`number:device@s.whatsapp.net`), empty to link anew."""
+    """One session of a host. `device_jid` is the linked device (`number:device@s.whatsapp.net`), empty to link anew.
+
+    A bequest is never connected: its device is elsewhere by now, and what its journal holds is told, and no more.
+    """
 
     session_id: str
     folder: Path
     device_jid: str = ""
+    is_bequest: bool = False
 
 
 @dataclass(frozen=True)
@@ -402,6 +406,12 @@ class Host(Protocol):
     async def command(self, session_id: str, command: Command) -> None: ...
 
     async def acknowledge(self, session_id: str, seq: int) -> None: ...
+
+    async def keep_on(self, *, until: float) -> None:
+        """Leave in good order at that time (`engine.clock`), unless told a later one before; at once if it is past.
+
+        A host that was never told stays as long as its worker lives.
+        """
 
     async def end(self, *, grace: float) -> None:
         """Disconnect everything, let the last events out, exit; killed after `grace` seconds."""

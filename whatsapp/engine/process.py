@@ -101,6 +101,9 @@ class HostProcess:
     async def acknowledge(self, session_id: str, seq: int) -> None:
         await self._write(wire.Acknowledge(session_id, seq))
 
+    async def keep_on(self, *, until: float) -> None:
+        await self._write(wire.KeepOn(until))
+
     async def end(self, *, grace: float) -> None:
         try:
             async with asyncio.timeout(grace):

@@ -14,7 +14,7 @@ from whatsapp.engine.device_store import DEVICE_FILE, StoredDevice
 
 #: A store that is being put in place; complete before it takes its name.
 DRAFT_PREFIX: Final = f".{DEVICE_FILE}-draft-"
-#: Stores that could not be read and had to give way are kept under such a name.
+#: Stores that could not be read, or are from an earlier time, and had to give way are kept under such a name.
 ASIDE_PREFIX: Final = f"{DEVICE_FILE}-aside-"
 _SIDE_FILES: Final = (f"{DEVICE_FILE}-wal", f"{DEVICE_FILE}-shm")
 #: Bytes 18 and 19 of SQLite's header: 1 for a file that stands alone, 2 for one with a WAL beside it
@@ -97,8 +97,15 @@ def put(folder: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+def is_there(folder: Path, content: bytes) -> bool:
+    """Whether `content` was put into the folder, and nobody has opened it since."""
+    path = folder / DEVICE_FILE
+    is_alone = not any((folder / name).exists() for name in _SIDE_FILES)
+    return is_alone and path.exists() and path.read_bytes() == content
+
+
 def set_aside(folder: Path) -> Path | None:
-    """Move a store that cannot be read out of the way, whole and for ever; where it is now. The lock as in `put`."""
+    """Move the folder's store out of the way, whole and for ever; where it is now. The lock as in `put`."""
     path = folder / DEVICE_FILE
     if not path.exists():
         return None

@@ -50,15 +50,22 @@ class Look:
 
 
 @dataclass(frozen=True)
+class KeepOn:
+    """Leave in good order at that time (`engine.clock`), if no later one is told before."""
+
+    until: float
+
+
+@dataclass(frozen=True)
 class End:
     """Leave in good order."""
 
 
-Frame = Birth | Order | Acknowledge | Look | End | port.Report
+Frame = Birth | Order | Acknowledge | Look | KeepOn | End | port.Report
 
 _COMMANDS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.Command)}
 _EVENTS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.EngineEvent)}
-_PLAIN: Final[dict[str, type]] = {cls.__name__: cls for cls in (Birth, Acknowledge, Look, End)}
+_PLAIN: Final[dict[str, type]] = {cls.__name__: cls for cls in (Birth, Acknowledge, Look, KeepOn, End)}
 
 
 # -- out -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from whatsapp.models.pacing import Pacing
 from whatsapp.models.reaction import Reaction, ReactionStatus
 from whatsapp.models.repeat import IdempotencyKey
 from whatsapp.models.session import Session
+from whatsapp.models.snapshot import DeviceSnapshot
 from whatsapp.models.transition import Transition
 from whatsapp.models.webhook import DeadLetter, Delivery, WebhookEndpoint, WebhookLane
 
@@ -23,6 +24,7 @@ __all__ = [
     "Contact",
     "DeadLetter",
     "Delivery",
+    "DeviceSnapshot",
     "EarlyReceipt",
     "Event",
     "EventCounter",

@@ -296,6 +296,9 @@ def _write_down(placement: Placement, device: StoredDevice, detail: str) -> None
         store_id=device_store.disk_of(settings.STATE_DIR),
         owner=None,
         fence=F("fence") + 1,
+        # What the last snapshot is of has been replaced; the owner takes another one.
+        snapshot_jid="",
+        snapshot_at=None,
     )
     transitions.record(placement, Happening.RESTORED, Reason.RESTORED, detail=detail)
     linking.attach_account(Session.objects.select_related("account").get(pk=placement.pk), device.jid)

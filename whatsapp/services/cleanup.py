@@ -8,7 +8,6 @@ every event is stored. Folders go to `trash/` first. A store with a device in it
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,7 +20,7 @@ from django.utils import timezone
 from fleet.models import Placement, Worker
 from fleet.states import LIVE, Wanted
 from tenants.context import run_in
-from whatsapp.engine import device_store, store_copy
+from whatsapp.engine import device_store, journal, store_copy
 from whatsapp.engine.device_store import FolderInUse
 from whatsapp.engine.store_copy import StoreDamaged, StoreEmpty
 from whatsapp.errors import WorkerStateUnknown
@@ -97,7 +96,7 @@ def _folders() -> Iterator[Item]:
     for folder in sorted(path for path in root.glob("*") if path.is_dir()):
         yield _judge(folder)
         for aside in sorted(folder.glob(f"{store_copy.ASIDE_PREFIX}*")):
-            yield Item(aside, Verdict.KEEP, "an unreadable store that a restore moved aside", is_odd=True)
+            yield Item(aside, Verdict.KEEP, "a store that was moved aside", is_odd=True)
 
 
 def _judge(folder: Path) -> Item:
@@ -135,15 +134,12 @@ def _contents(folder: Path) -> str:
         return "its store cannot be read"
     if any(folder.glob(f"{store_copy.ASIDE_PREFIX}*")):
         return "a store was moved aside in it"
-    return _untold(folder / device_store.JOURNAL_FILE)
+    return _untold(folder)
 
 
-def _untold(journal: Path) -> str:
-    if not journal.exists():
-        return ""
+def _untold(folder: Path) -> str:
     try:
-        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True, timeout=5)) as db:
-            (left,) = db.execute("SELECT count(*) FROM entry").fetchone()
+        left = journal.waiting_in(folder)
     except sqlite3.Error:
         return "its journal cannot be read"
     return f"its journal has {left} events that nobody has stored" if left else ""

@@ -12,12 +12,12 @@ from fleet import leases
 from fleet.leases import Lease
 from fleet.models import Placement
 from fleet.reasons import Reason
-from fleet.states import LINKED_UP, Happening, State, Wanted
+from fleet.states import LINKED_UP, LIVE, Happening, State, Wanted
 from tenants.models import Company
 from wharf.sql import together
 from whatsapp.engine import port
 from whatsapp.models import Account, Session
-from whatsapp.services import inbound, linking, news, outbound, reacting, transitions
+from whatsapp.services import inbound, linking, news, outbound, reacting, snapshots, transitions
 
 #: What people say; a receipt is about what we have said.
 _SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.MessageLost, port.ReactionReceived)
@@ -172,8 +172,9 @@ class _Batch:
         if happening == Happening.LOGGED_OUT:
             if self._placement.wanted == Wanted.UNLINKED:
                 reason = Reason.UNLINKED
+                snapshots.erase(self._placement)
             self._placement.device_jid = ""
-            self._placement.save(update_fields=["device_jid"])
+            self._placement.save(update_fields=["device_jid", "snapshot_jid", "snapshot_at"])
         until = timedelta(seconds=event.until_seconds) if event.until_seconds else None
         self.move(happening, reason, detail=event.detail, retry_in=until)
         self._hide_challenge()
@@ -256,11 +257,34 @@ def record_loss(*, company: Company, lease: Lease, reason: Reason, detail: str =
 
 
 @news.writing
+def record_not_restored(*, company: Company, lease: Lease, detail: str) -> State:
+    """Its disk is lost, and its snapshot cannot be used here: tried again after a pause, by whoever then may."""
+    placement = leases.hold(lease)
+    batch = _Batch(company, placement)
+    if placement.state not in LIVE:
+        batch.move(Happening.STARTED, Reason.STARTING)
+    batch.lose(Reason.SNAPSHOT_UNUSABLE, detail, back_off(placement.attempts))
+    return batch.finish().state
+
+
+@news.writing
 def record_end(*, company: Company, lease: Lease, ending: port.Ending, detail: str = "") -> State:
     """It is over until a person acts, seen from outside the engine."""
     batch = _Batch(company, leases.hold(lease))
     batch.store([port.Ended(ending, detail=detail)])
     return batch.stored.state
+
+
+@news.writing
+def record_bequest(*, company: Company, session_id: str, events: Sequence[port.EngineEvent]) -> int:
+    """What another disk still held of the session: said and answered, whoever owns it now; says how much it was.
+
+    No lease is needed for what is true for ever. What was true of a connection is left out.
+    """
+    placement = Placement.objects.select_for_update(no_key=True, of=("self",)).get(pk=session_id)
+    lasting = [event for event in events if type(event) in _TOGETHER]
+    _Batch(company, placement).store(lasting)
+    return len(lasting)
 
 
 @news.writing

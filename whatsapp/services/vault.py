@@ -1,13 +1,12 @@
 """Sealed copies of device stores on a disk: one file a copy, encrypted, told apart by what stands in its header.
 
 A file is three parts: a line that names the format, one line of JSON (`Label`), and the store, compressed and sealed
-with AES-256-GCM. The seal covers the first two lines too: a label that was changed opens nothing.
+(`services.sealing`). The seal covers the first two lines too: a label that was changed opens nothing.
 """
 
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,18 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
 from whatsapp.errors import BackupDamaged, BackupNotFound, BackupOfOtherKey
+from whatsapp.services import sealing
+from whatsapp.services.sealing import SealBroken
 
 _MAGIC: Final = b"WHARF DEVICE BACKUP 1\n"
 _SUFFIX: Final = ".wharf-backup"
 _DRAFT_SUFFIX: Final = ".draft"
-_NONCE_BYTES: Final = 12
 _LONGEST_LABEL: Final = 4096
 
 
@@ -72,7 +68,7 @@ def seal(content: bytes, *, session_id: str, company: str, number: str, kind: st
     """Write a copy, private to our account, complete before it has its name. Raises OSError."""
     now = datetime.now(UTC)
     digest = hashlib.sha256(content).hexdigest()
-    label = Label(session_id, company, number, kind, now.isoformat(), digest, len(content), _key_name())
+    label = Label(session_id, company, number, kind, now.isoformat(), digest, len(content), sealing.key_name())
     folder = _folder(session_id)
     for new in (settings.BACKUP_DIR, folder):
         # Each by itself: the mode counts for the last of several folders alone.
@@ -84,8 +80,7 @@ def seal(content: bytes, *, session_id: str, company: str, number: str, kind: st
 
 def _sealed(label: Label, content: bytes) -> bytes:
     head = _MAGIC + json.dumps(asdict(label), sort_keys=True).encode() + b"\n"
-    nonce = os.urandom(_NONCE_BYTES)
-    return head + nonce + AESGCM(_key()).encrypt(nonce, zlib.compress(content, 6), head)
+    return head + sealing.seal(content, head.decode())
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -123,15 +118,13 @@ def find(session_id: str, name: str = "") -> Backup:
 
 def unseal(backup: Backup) -> bytes:
     """The store in it, just as it was sealed. Raises BackupDamaged, BackupOfOtherKey, OSError."""
-    if backup.label.key != _key_name():
+    if backup.label.key != sealing.key_name():
         raise BackupOfOtherKey(name=backup.name)
     whole = backup.path.read_bytes()
     head_ends = whole.index(b"\n", len(_MAGIC)) + 1
-    nonce_ends = head_ends + _NONCE_BYTES
     try:
-        packed = AESGCM(_key()).decrypt(whole[head_ends:nonce_ends], whole[nonce_ends:], whole[:head_ends])
-        content = zlib.decompress(packed)
-    except (InvalidTag, ValueError, zlib.error) as error:
+        content = sealing.unseal(whole[head_ends:], whole[:head_ends].decode())
+    except (SealBroken, ValueError) as error:
         raise BackupDamaged(name=backup.name, problem="its seal is broken") from error
     if (len(content), hashlib.sha256(content).hexdigest()) != (backup.label.size, backup.label.sha256):
         raise BackupDamaged(name=backup.name, problem="its digest is another one")
@@ -163,12 +156,3 @@ def _read_backup(path: Path) -> Backup | None:
             backup = Backup(path, Label(**json.loads(file.readline(_LONGEST_LABEL))))
             return backup if backup.label.moment and backup.label.session == path.parent.name else None
     return None
-
-
-def _key() -> bytes:
-    secret: str = settings.BACKUP_KEY or settings.SECRET_KEY
-    return HKDF(SHA256(), 32, salt=None, info=b"wharf device backup 1").derive(secret.encode())
-
-
-def _key_name() -> str:
-    return hashlib.sha256(b"name" + _key()).hexdigest()[:12]

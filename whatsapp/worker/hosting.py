@@ -1,6 +1,7 @@
 """One running host as the worker sees it: whom it still holds, and its reports in batches."""
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ class HostRun:
     task: "asyncio.Task[None] | None" = None
     #: It was told to leave, so its end is no accident.
     is_leaving: bool = False
+    #: It leaves by itself then, if it is not told to keep on (`engine.clock`).
+    until: float = math.inf
     #: Of each session, how much was read and is not stored.
     _unstored: Counter[str] = field(default_factory=Counter)
     _waiting: "asyncio.Queue[port.Report | None]" = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))

@@ -53,6 +53,7 @@ def show(owned: Callable[[], Collection[Owned]], hosts: Callable[[], int]) -> No
 
 def _begin() -> None:
     metrics.begin_at_zero(metrics.HOSTS_ENDED, [("told_to",), ("died",), ("not_started",)])
+    metrics.begin_at_zero(metrics.SNAPSHOTS, [("written",), ("unchanged",), ("failed",)])
     answers = [(what, outcome.value) for what in ("text", "reaction") for outcome in port.SendOutcome]
     metrics.begin_at_zero(metrics.SEND_ANSWERS, answers)
     metrics.begin_at_zero(metrics.MESSAGE_STATUSES, [(status,) for status in MessageStatus.values])

@@ -30,14 +30,18 @@ from wharf import metrics
 from wharf.logs import about
 from whatsapp.engine import device_store, port
 from whatsapp.networks import NetworkMissing, access_to
-from whatsapp.services import owning, reports, typing
+from whatsapp.services import owning, reports, snapshots, typing
 from whatsapp.services.handing import Handed
+from whatsapp.services.snapshots import SnapshotUnusable
 from whatsapp.worker import observing, wakeups
+from whatsapp.worker.bequests import Bequests
 from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.identity import Identity
 from whatsapp.worker.owned import Owned
+from whatsapp.worker.snapshots import Snapshots
 from whatsapp.worker.storing import DATABASE_AWAY, Storing
+from whatsapp.worker.term import Term
 
 log = logging.getLogger("whatsapp.worker")
 
@@ -71,11 +75,17 @@ STARTING_HOSTS: Final = 3
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one worker does. `hold_back` spreads the starts of several hosts over so many seconds."""
+    """How much one worker does. `hold_back` spreads the starts of several hosts over so many seconds.
+
+    `snapshot_seconds` lie between two snapshots of a device store. After `lost_after` seconds of silence of a disk its
+    sessions are brought up on another one, and hosts have left by then (`whatsapp.worker.term`); 0: neither.
+    """
 
     capacity: int = 500
     sessions_per_host: int = 25
     hold_back: float = 0.3
+    snapshot_seconds: float = 300.0
+    lost_after: int = 0
 
 
 class Worker:
@@ -93,6 +103,9 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._launches: set[asyncio.Task[None]] = set()
         self._storing = Storing()
+        self._snapshots = Snapshots(identity.store_id, limits.snapshot_seconds, lambda: list(self._owned.values()))
+        self._bequests = Bequests(engine, state_dir, identity.store_id, lambda: list(self._owned))
+        self._term = Term(limits.lost_after)
         self._row: models.Worker | None = None
         self._next_tick = 0.0
         self._is_closing = False
@@ -106,6 +119,7 @@ class Worker:
             pid=os.getpid(),
             capacity=self._limits.capacity,
             store_id=self._identity.store_id,
+            lost_after=self._limits.lost_after,
         )
         log.info("worker %s is ready for up to %d sessions", self._identity.name, self._limits.capacity)
 
@@ -113,6 +127,7 @@ class Worker:
         """Tick until `stop` is set; then hand everything over. Raises WorkerGone when its row was taken away."""
         await self.open()
         listener = asyncio.create_task(wakeups.listen(self._wake, self._woken, self._hear))
+        keepers = [asyncio.create_task(duty.run()) for duty in (self._snapshots, self._bequests)]
         stopper = asyncio.create_task(stop.wait())
         stopper.add_done_callback(lambda _: self._storing.hasten())
         try:
@@ -121,6 +136,8 @@ class Worker:
                 await self._sleep(stopper)
         finally:
             listener.cancel()
+            for keeper in keepers:
+                keeper.cancel()
             stopper.cancel()
             await self.close()
 
@@ -163,7 +180,10 @@ class Worker:
         await self._doubt_the_silent()
         marks = self._marks()
         alive, self._alive = self._alive, set()
-        beat = await arun_in_public(leases.renew, self._worker, alive=alive)
+        with self._term.renewing():
+            beat = await arun_in_public(leases.renew, self._worker, alive=alive)
+        for run in self._runs:
+            await self._term.tell(run)
         await self._keep_only(beat.mine)
         room = self._limits.capacity - len(beat.mine)
         claimed = await arun_in_public(leases.claim, self._worker, limit=room) if beat.has_free and room > 0 else []
@@ -304,6 +324,8 @@ class Worker:
 
     async def _prepare(self, owned: Owned) -> port.SessionBirth | None:
         """Settle what the last host left and say what the next one needs; None if it must not start."""
+        if not await self._has_keys_here(owned):
+            return None
         stored = await asyncio.to_thread(device_store.stored_device, owned.folder)
         if owned.placement.is_linked and stored is None:
             await self._write(owned, reports.record_end, ending=port.Ending.STORE_MISSING)
@@ -313,6 +335,26 @@ class Worker:
             owned.is_without_host()
             return None
         return port.SessionBirth(owned.session_id, owned.folder, device_jid=stored.jid if stored else "")
+
+    async def _has_keys_here(self, owned: Owned) -> bool:
+        """True when it can be started. Keys whose disk is lost are put here out of their snapshot."""
+        if not owned.placement.is_linked or owned.placement.store_id == self._identity.store_id:
+            return True
+        arguments = {"store_id": self._identity.store_id, "folder": owned.folder}
+        try:
+            is_here = bool(await self._write(owned, snapshots.take_over, **arguments))
+        except SnapshotUnusable as error:
+            log.error("session %s cannot go on from its snapshot here: %s", owned.session_id, error)
+            await self._write(owned, reports.record_not_restored, detail=str(error))
+            owned.is_without_host()
+            # Its own disk may come back, and must find it free.
+            with contextlib.suppress(*DATABASE_AWAY):
+                await arun_in_public(leases.release, owned.lease)
+                self._owned.pop(owned.session_id, None)
+            return False
+        if is_here:
+            owned.placement.store_id = self._identity.store_id
+        return is_here
 
     async def _not_started(self, group: Sequence[Owned], reason: Reason, detail: str) -> None:
         metrics.HOSTS_ENDED.labels("not_started").inc()
@@ -325,6 +367,7 @@ class Worker:
         run = HostRun(host, {birth.session_id for birth in births})
         self._runs.add(run)
         metrics.HOSTS_STARTED.inc()
+        await self._term.tell(run)
         for number, birth in enumerate(births):
             owned = self._owned.get(birth.session_id)
             if owned is None or not owned.is_starting:
@@ -445,7 +488,8 @@ class Worker:
             owned.is_without_host()
             if not self._is_closing:
                 detail = f"host {run.host.pid}: {run.host.exit_reason}"
-                await self._write(owned, reports.record_loss, reason=Reason.HOST_DIED, detail=detail)
+                reason = Reason.WORKER_SILENT if self._term.is_over_for(run) else Reason.HOST_DIED
+                await self._write(owned, reports.record_loss, reason=reason, detail=detail)
                 self._look_again(owned)
 
     # -- steps ---------------------------------------------------------------------------------------------------
@@ -509,6 +553,7 @@ class Worker:
         """Nobody wants anything of it: give it back. The keys of a device unlinked here are erased now."""
         if owned.placement.reason == Reason.UNLINKED and not owned.placement.is_linked:
             await asyncio.to_thread(device_store.erase, owned.folder)
+        await self._snapshots.finish(owned)
         owned.is_without_host()
         self._owned.pop(owned.session_id, None)
         await arun_in_public(leases.release, owned.lease)
@@ -624,6 +669,7 @@ class Worker:
         if watching := [run.task for run in list(self._runs) if run.task]:
             await asyncio.wait(watching, timeout=FAREWELL_SECONDS)
         await self._engine.close()
+        await self._snapshots.finish_all(list(self._owned.values()))
         try:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await self._give_back()

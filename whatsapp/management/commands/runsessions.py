@@ -26,7 +26,13 @@ class Command(BaseCommand):
         parser.add_argument("--sessions-per-host", type=int, default=settings.WORKER["sessions_per_host"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(_run(Limits(options["capacity"], options["sessions_per_host"])))
+        limits = Limits(
+            options["capacity"],
+            options["sessions_per_host"],
+            snapshot_seconds=settings.WORKER["snapshot_seconds"],
+            lost_after=settings.WORKER["lost_disk_seconds"],
+        )
+        asyncio.run(_run(limits))
 
 
 async def _run(limits: Limits) -> None:

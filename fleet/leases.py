@@ -19,8 +19,9 @@ from tenants.models import Company
 from wharf.errors import Kind, WharfError, sentence
 from wharf.sql import Answer, Ask, together
 
-#: A worker that has not renewed for this long has lost its sessions to whoever claims them.
-LEASE: Final = timedelta(seconds=12)
+#: A worker that has not renewed for this long has lost its sessions to whoever claims them. With a beat until somebody
+#: looks and a moment to connect, they are online again within fifteen seconds; its own hosts have left by then.
+LEASE: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)

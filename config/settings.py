@@ -36,6 +36,8 @@ WORKER = {
     "capacity": env.worker_capacity,
     "warm_hosts": env.warm_hosts,
 }
+REPACK_QUIET_MINUTES = env.repack_quiet_minutes
+REPACK_WINDOW = env.repack_window
 
 # -- what it is made of ------------------------------------------------------------------------------------------
 # Public schema: companies, people, placements, queue. Content types and permissions stay here alone, so that their

@@ -5,7 +5,7 @@ All times are the database's, so workers with wrong clocks agree.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import connection, transaction
@@ -91,14 +91,17 @@ def owned(worker: Worker, ids: list[str]) -> list[Placement]:
 
 @dataclass(frozen=True)
 class Beat:
-    """`mine` is what the worker owns; `has_free` says that there are sessions to claim."""
+    """`mine` is what the worker owns; `has_free` says that there are sessions to claim; `repack_asked_at` is the last
+    wish that it merges its hosts."""
 
     mine: list[Placement]
     has_free: bool
+    repack_asked_at: datetime | None = None
 
 
 _RENEW: Final = """
-UPDATE fleet_worker SET lease_until = statement_timestamp() + %s WHERE id = %s AND stopped_at IS NULL RETURNING id
+UPDATE fleet_worker SET lease_until = statement_timestamp() + %s WHERE id = %s AND stopped_at IS NULL
+RETURNING repack_asked_at
 """
 _EVIDENCE: Final = """
 UPDATE fleet_placement SET evidence_at = statement_timestamp()
@@ -122,9 +125,10 @@ def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
             ask(_EVIDENCE, [list(alive), worker.pk])
         mine, companies = ask(_MINE, [worker.pk]), ask(_COMPANIES, [worker.pk])
         free = ask(_HAS_FREE, [worker.pk, worker.store_id])
-    if not renewed.rows():
+    if not (row := renewed.rows()):
         raise WorkerGone
-    return Beat(_with_companies(mine.load(Placement), companies.load(Company)), bool(free.rows()[0][0]))
+    placements = _with_companies(mine.load(Placement), companies.load(Company))
+    return Beat(placements, bool(free.rows()[0][0]), repack_asked_at=row[0][0])
 
 
 def _with_companies(placements: list[Placement], companies: list[Company]) -> list[Placement]:
@@ -179,6 +183,12 @@ def held(answer: Answer) -> Placement:
     if not (found := answer.load(Placement)):
         raise LeaseLost
     return found[0]
+
+
+def ask_to_repack(worker_id: str) -> None:
+    """Let the worker merge its hosts; it hears of it with its next beat. Raises WorkerGone."""
+    if not Worker.objects.filter(pk=worker_id, stopped_at=None).update(repack_asked_at=Now()):
+        raise WorkerGone
 
 
 def leave_work(session_id: str) -> None:

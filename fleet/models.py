@@ -38,6 +38,8 @@ class Worker(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     lease_until = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
+    #: When an operator last wanted its sessions in as few host processes as possible; the worker compares.
+    repack_asked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-started_at",)

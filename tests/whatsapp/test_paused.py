@@ -1,4 +1,4 @@
-"""A worker that is stopped (SIGSTOP) and wakes up late, as real processes: it has lost its sessions, and writes nothing."""
+"""A worker that is stopped (SIGSTOP) and wakes up late, as real processes: it lost its sessions, and writes nothing."""
 
 import os
 import signal

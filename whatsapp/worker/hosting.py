@@ -22,6 +22,8 @@ class HostRun:
     task: "asyncio.Task[None] | None" = None
     #: It was told to leave, so its end is no accident.
     is_leaving: bool = False
+    #: Its sessions go on in another host at once.
+    is_merged: bool = False
     #: Of each session, how much was read and is not stored.
     _unstored: Counter[str] = field(default_factory=Counter)
     _waiting: "asyncio.Queue[port.Report | None]" = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))

@@ -13,6 +13,8 @@ from wharf.readiness import get_ready
 from whatsapp.engine.process import ProcessEngine
 from whatsapp.worker.backing_up import keep_backups
 from whatsapp.worker.identity import take_identity
+from whatsapp.worker.packing import Hours
+from whatsapp.worker.repacking import Policy
 from whatsapp.worker.run import Limits, Worker
 
 log = logging.getLogger("whatsapp.worker")
@@ -26,7 +28,8 @@ class Command(BaseCommand):
         parser.add_argument("--sessions-per-host", type=int, default=settings.WORKER["sessions_per_host"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(_run(Limits(options["capacity"], options["sessions_per_host"])))
+        repack = Policy(settings.REPACK_QUIET_MINUTES * 60.0, Hours(*settings.REPACK_WINDOW))
+        asyncio.run(_run(Limits(options["capacity"], options["sessions_per_host"], repack=repack)))
 
 
 async def _run(limits: Limits) -> None:

@@ -17,6 +17,7 @@ from fleet.models import Placement, Worker
 from fleet.states import LIVE, Wanted
 from tenants.models import Company
 from wharf.errors import Kind, WharfError, sentence
+from wharf.logs import connection_name
 from wharf.sql import Answer, Ask, together
 
 #: A worker that has not renewed for this long has lost its sessions to whoever claims them. With a beat until somebody
@@ -114,6 +115,18 @@ SELECT * FROM tenants_company WHERE id IN (SELECT company_id FROM fleet_placemen
 _HAS_FREE: Final = f"SELECT EXISTS (SELECT FROM {_CLAIMABLE})"  # noqa: S608  # of our own words
 
 
+#: A process that was stopped in the middle of a transaction keeps its locks, and the company's log with them. It is
+#: nobody's owner any more by the time that this finds it; when it wakes up, its write has failed. (PostgreSQL's own
+#: `idle_in_transaction_session_timeout` does not begin to count after a pipeline.) Commands take their time.
+_END_STOPPED: Final = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = ANY(%s) AND datname = current_database() AND usename = current_user
+  AND state = 'idle in transaction' AND state_change < statement_timestamp() - %s
+"""
+_LONG_RUNNING: Final = [connection_name(name) for name in ("web", "runsessions", "runwebhooks", "runjobs")]
+STOPPED_AFTER: Final = LEASE * 0.7
+
+
 def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
     """Beat the heart, which prolongs the lease on everything owned. `alive` are connections seen since the last beat.
 
@@ -125,6 +138,7 @@ def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
             ask(_EVIDENCE, [list(alive), worker.pk])
         mine, companies = ask(_MINE, [worker.pk]), ask(_COMPANIES, [worker.pk])
         free = ask(_HAS_FREE, [worker.pk, worker.store_id])
+        ask(_END_STOPPED, [_LONG_RUNNING, STOPPED_AFTER])
     if not (row := renewed.rows()):
         raise WorkerGone
     placements = _with_companies(mine.load(Placement), companies.load(Company))

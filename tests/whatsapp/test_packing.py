@@ -132,3 +132,14 @@ def test_an_operators_wish_counts_once_at_any_hour_and_for_small_gains_too(monke
     assert worker.choose(hosts(1, 20), SIZE) == []
     worker.hear(asked + timedelta(seconds=1))
     assert len(worker.choose(hosts(1, 20), SIZE)) == 2
+
+
+def test_what_was_merged_for_a_wish_is_not_taken_down_for_each_that_becomes_quiet_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = packing(monkeypatch, Policy(0.0))
+    worker.hear(datetime.now(UTC))
+
+    assert len(worker.choose(hosts(1, 20), SIZE)) == 2
+    assert worker.choose(hosts(1, 20), SIZE) == []
+    assert len(worker.choose(hosts(1, 1), SIZE)) == 2

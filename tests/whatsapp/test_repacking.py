@@ -272,10 +272,10 @@ def test_phones_write_while_their_sessions_move_and_all_of_it_arrives_once_and_i
     for session_id, phone in zip(ids, phones, strict=True):
         eventually(lambda: len(stored(harbour, session_id, phone)) >= len(bob.said), what="all has come")  # noqa: B023
         assert stored(harbour, session_id, phone) == bob.said
-        assert harbour.history(session_id)[links[session_id] :] == [
-            "connected>connecting:repacked",
-            "connecting>connected:",
-        ]
+        since = harbour.history(session_id)[links[session_id] :]
+        # Twice, when it was not quiet the first time that all others were.
+        assert since == ["connected>connecting:repacked", "connecting>connected:"] * (len(since) // 2)
+        assert since
 
 
 def test_a_session_that_is_being_written_to_keeps_its_host(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:

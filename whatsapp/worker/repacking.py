@@ -36,17 +36,22 @@ class Repacking:
     _merges: deque[float] = field(default_factory=deque)
     _asked_at: datetime | None = None
     _wish_ends: float = 0.0
+    #: Something was merged for it; what becomes quiet later is not worth taking the same sessions down again.
+    _is_thrifty: bool = False
 
     def hear(self, asked_at: datetime | None) -> None:
         """The operators' last wish, as the worker's row has it."""
         if asked_at is not None and asked_at != self._asked_at:
             self._asked_at, self._wish_ends = asked_at, time.monotonic() + WISH_SECONDS
+            self._is_thrifty = False
 
     def choose(self, looks: Sequence[HostLook[H]], size: int) -> list[H]:
         """The hosts to be merged now, mostly none."""
         now = time.monotonic()
         if now < self._wish_ends:
-            return choose(looks, size=size, quiet_seconds=ASKED_QUIET_SECONDS, is_thrifty=False)
+            found = choose(looks, size=size, quiet_seconds=ASKED_QUIET_SECONDS, is_thrifty=self._is_thrifty)
+            self._is_thrifty = self._is_thrifty or bool(found)
+            return found
         if not self._is_time(now):
             return []
         self._next_look = now + LOOK_SECONDS

@@ -356,6 +356,11 @@ class Worker:
         looks = [look for run in self._runs if (look := self._look_of(run))]
         if runs := self._repacking.choose(looks, self._limits.sessions_per_host):
             log.info("merging %d hosts into one", len(runs))
+            for run in runs:
+                run.is_leaving = run.is_merged = True
+                for owned in self._held_by(run):
+                    # From here on nothing is handed to it.
+                    owned.is_moving = True
             self._keep_as_launch(self._merge(runs))
 
     def _look_of(self, run: HostRun) -> HostLook[HostRun] | None:
@@ -373,19 +378,16 @@ class Worker:
     async def _merge(self, runs: Sequence[HostRun]) -> None:
         """Hosts leave in good order, and one has all their sessions. Meanwhile messages wait, at WhatsApp or here."""
         moving = [owned for run in runs for owned in self._held_by(run)]
-        for run in runs:
-            run.is_leaving = run.is_merged = True
-        for owned in moving:
-            # From here on nothing is handed to it.
-            owned.is_moving = True
         try:
             for owned in moving:
                 await self._write(owned, reports.record_repacking)
         finally:
             await asyncio.gather(*(run.host.end(grace=GRACE_SECONDS) for run in runs))
             await asyncio.wait([run.task for run in runs if run.task])
-            left = [owned for owned in moving if owned.is_starting and self._owned.get(owned.session_id) is owned]
-            await self._start_host(left, moving[0].placement.network, 0.0)
+            ids = [session_id for run in runs for session_id in run.moved]
+            left = [one for sid in ids if (one := self._owned.get(sid)) and one.is_starting]
+            if left:
+                await self._start_host(left, left[0].placement.network, 0.0)
 
     # -- listening -----------------------------------------------------------------------------------------------
     async def _watch(self, run: HostRun) -> None:
@@ -494,8 +496,10 @@ class Worker:
             log.error("host %d ended (%s) with %d sessions", run.host.pid, run.host.exit_reason, len(left))
         for owned in left:
             owned.is_without_host()
-            # Whoever merges it starts the next host.
-            owned.is_starting = run.is_merged
+            if run.is_merged:
+                # Whoever merges it starts the next host.
+                owned.is_starting = True
+                run.moved.append(owned.session_id)
             if not (self._is_closing or run.is_merged):
                 detail = f"host {run.host.pid}: {run.host.exit_reason}"
                 await self._write(owned, reports.record_loss, reason=Reason.HOST_DIED, detail=detail)

@@ -1,6 +1,7 @@
 """What a run's processes use, by kind, as Linux counts it."""
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -78,6 +79,12 @@ def _cpu(pids: list[int]) -> Iterator[float]:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             # With those of its ended children: PostgreSQL's backends come and go.
             yield sum(map(int, fields[11:15])) / _TICKS
+
+
+def started_at(pid: int) -> float:
+    """When it began, in seconds since the epoch."""
+    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / _TICKS
 
 
 def pss_mb(pid: int) -> float:

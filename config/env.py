@@ -49,6 +49,10 @@ class Env(BaseSettings):
     sandbox_url: str = ""
     #: Linked sessions that may share one host process (docs/architecture.md, hosts).
     sessions_per_host: int = Field(default=25, ge=1, le=50)
+    #: Hosts are merged when nothing has happened in their sessions for so long; 0: never of the worker's own accord.
+    repack_quiet_minutes: int = Field(default=15, ge=0)
+    #: Hours of the day (UTC) in which that is done, such as `2-5` or `22-6`; empty: always.
+    repack_hours: str = Field(default="", pattern=r"^(([01]?\d|2[0-3])-([01]?\d|2[0-4]))?$")
     #: How many sessions one worker takes at most.
     worker_capacity: int = Field(default=500, ge=1)
     #: Pre-started hosts kept ready for a new pairing, for each network in use.
@@ -117,6 +121,12 @@ class Env(BaseSettings):
         if value and not (host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
             raise ValueError("must be host:port, such as 127.0.0.1:9464")
         return value
+
+    @property
+    def repack_window(self) -> tuple[int, int]:
+        """From hour to hour, the latter excluded; from one to itself is the whole day."""
+        first, _, last = (self.repack_hours or "0-24").partition("-")
+        return int(first), int(last) % 24
 
     @property
     def hosts(self) -> set[str]:

@@ -11,6 +11,7 @@ import django
 from config.env import ROOT, read_env
 from config.logs import logging_config
 from config.mail import mailer, settings_before_6_1
+from wharf.logs import connection_name, process_name
 from wharf.networks import parse_networks
 
 env = read_env()
@@ -38,6 +39,8 @@ WORKER = {
     "snapshot_seconds": env.snapshot_seconds,
     "lost_disk_seconds": env.lost_disk_seconds,
 }
+REPACK_QUIET_MINUTES = env.repack_quiet_minutes
+REPACK_WINDOW = env.repack_window
 
 # -- what it is made of ------------------------------------------------------------------------------------------
 # Public schema: companies, people, placements, queue. Content types and permissions stay here alone, so that their
@@ -116,6 +119,8 @@ _database["CONN_MAX_AGE"] = 0
 _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 10, "max_lifetime": 600, "timeout": 10}
 # Most of what the database did for a message was planning the same few statements again.
 _database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
+# So that a stopped process's locks can be told from a person's (`fleet.leases`).
+_database["OPTIONS"]["application_name"] = connection_name(process_name())
 DATABASES = {"default": _database}
 
 REDIS_URL = env.redis_url.get_secret_value()

@@ -5,7 +5,7 @@ All times are the database's, so workers with wrong clocks agree.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import connection, transaction
@@ -17,10 +17,12 @@ from fleet.models import Placement, Worker
 from fleet.states import LIVE, Wanted
 from tenants.models import Company
 from wharf.errors import Kind, WharfError, sentence
+from wharf.logs import connection_name
 from wharf.sql import Answer, Ask, together
 
-#: A worker that has not renewed for this long has lost its sessions to whoever claims them.
-LEASE: Final = timedelta(seconds=12)
+#: A worker that has not renewed for this long has lost its sessions to whoever claims them. With a beat until somebody
+#: looks and a moment to connect, they are online again within fifteen seconds; its own hosts have left by then.
+LEASE: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -114,16 +116,19 @@ def owned(worker: Worker, ids: list[str]) -> list[Placement]:
 
 @dataclass(frozen=True)
 class Beat:
-    """`mine` is what the worker owns; `has_free` says that there are sessions to claim."""
+    """`mine` is what the worker owns; `has_free` says that there are sessions to claim; `repack_asked_at` is the last
+    wish that it merges its hosts."""
 
     mine: list[Placement]
     has_free: bool
+    repack_asked_at: datetime | None = None
 
 
 _RENEW: Final = """
 UPDATE fleet_worker SET lease_until = statement_timestamp() + %s,
     unbroken_since = CASE WHEN lease_until < statement_timestamp() THEN statement_timestamp() ELSE unbroken_since END
-WHERE id = %s AND stopped_at IS NULL RETURNING id
+WHERE id = %s AND stopped_at IS NULL
+RETURNING repack_asked_at
 """
 _EVIDENCE: Final = """
 UPDATE fleet_placement SET evidence_at = statement_timestamp()
@@ -134,6 +139,18 @@ _COMPANIES: Final = """
 SELECT * FROM tenants_company WHERE id IN (SELECT company_id FROM fleet_placement WHERE owner_id = %s)
 """
 _HAS_FREE: Final = f"WITH {_ME} SELECT EXISTS (SELECT FROM {_CLAIMABLE})"  # noqa: S608  # of our own words
+
+
+#: A process that was stopped in the middle of a transaction keeps its locks, and the company's log with them. It is
+#: nobody's owner any more by the time that this finds it; when it wakes up, its write has failed. (PostgreSQL's own
+#: `idle_in_transaction_session_timeout` does not begin to count after a pipeline.) Commands take their time.
+_END_STOPPED: Final = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = ANY(%s) AND datname = current_database() AND usename = current_user
+  AND state = 'idle in transaction' AND state_change < statement_timestamp() - %s
+"""
+_LONG_RUNNING: Final = [connection_name(name) for name in ("web", "runsessions", "runwebhooks", "runjobs")]
+STOPPED_AFTER: Final = LEASE * 0.7
 
 
 def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
@@ -147,9 +164,11 @@ def renew(worker: Worker, *, alive: Collection[str] = ()) -> Beat:
             ask(_EVIDENCE, [list(alive), worker.pk])
         mine, companies = ask(_MINE, [worker.pk]), ask(_COMPANIES, [worker.pk])
         free = ask(_HAS_FREE, [worker.pk])
-    if not renewed.rows():
+        ask(_END_STOPPED, [_LONG_RUNNING, STOPPED_AFTER])
+    if not (row := renewed.rows()):
         raise WorkerGone
-    return Beat(_with_companies(mine.load(Placement), companies.load(Company)), bool(free.rows()[0][0]))
+    placements = _with_companies(mine.load(Placement), companies.load(Company))
+    return Beat(placements, bool(free.rows()[0][0]), repack_asked_at=row[0][0])
 
 
 def _with_companies(placements: list[Placement], companies: list[Company]) -> list[Placement]:
@@ -204,6 +223,12 @@ def held(answer: Answer) -> Placement:
     if not (found := answer.load(Placement)):
         raise LeaseLost
     return found[0]
+
+
+def ask_to_repack(worker_id: str) -> None:
+    """Let the worker merge its hosts; it hears of it with its next beat. Raises WorkerGone."""
+    if not Worker.objects.filter(pk=worker_id, stopped_at=None).update(repack_asked_at=Now()):
+        raise WorkerGone
 
 
 def leave_work(session_id: str) -> None:

@@ -43,6 +43,8 @@ class Worker(models.Model):
     #: Seconds of silence after which its sessions may be brought up on another disk; its connections have ended by
     #: themselves before that. 0: they never end, and may never be.
     lost_after = models.PositiveIntegerField(default=0)
+    #: When an operator last wanted its sessions in as few host processes as possible; the worker compares.
+    repack_asked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-started_at",)

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     CONNECTION_REFUSED = "connection_refused"
     SERVER_UNREACHABLE = "server_unreachable"
     CONNECTION_LOST = "connection_lost"
+    REPACKED = "repacked"
     HOST_DIED = "host_died"
     NOT_ANSWERING = "not_answering"
     WORKER_STOPPED = "worker_stopped"
@@ -72,6 +73,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.CONNECTION_REFUSED: sentence("WhatsApp refused the connection."),
     Reason.SERVER_UNREACHABLE: sentence("WhatsApp cannot be reached; trying again."),
     Reason.CONNECTION_LOST: sentence("The connection was lost; it is being restored."),
+    Reason.REPACKED: sentence("Moving to another process of ours; back in a moment."),
     Reason.HOST_DIED: sentence("The process that held the connection ended; the session is being brought back."),
     Reason.NOT_ANSWERING: sentence("The connection does not answer; it is being restored."),
     Reason.WORKER_STOPPED: sentence("The worker was stopped; the session comes back with the next one."),

@@ -43,6 +43,7 @@ class Happening(StrEnum):
     REFUSED = "refused"
     PAUSED = "paused"
     RESTORED = "restored"
+    REPACKED = "repacked"
 
 
 S, H = State, Happening
@@ -67,6 +68,8 @@ TRANSITIONS: Final[Mapping[tuple[State, Happening], State]] = {
     (S.PAIRING, H.REFUSED): S.REFUSED,
     (S.PAIRING, H.PAUSED): S.STOPPED,
     (S.CONNECTED, H.CONNECTION_LOST): S.CONNECTING,
+    # Its owner moves it to another process; it is back in a moment.
+    (S.CONNECTED, H.REPACKED): S.CONNECTING,
     (S.CONNECTED, H.PAIRING_ENDED): S.UNPAIRED,
     (S.CONNECTED, H.LOGGED_OUT): S.UNPAIRED,
     (S.CONNECTED, H.REFUSED): S.REFUSED,

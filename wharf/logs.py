@@ -44,6 +44,11 @@ def process_name() -> str:
     return rest[0] if Path(program).name == "manage.py" and rest else "web"
 
 
+def connection_name(process: str) -> str:
+    """What PostgreSQL calls that process's connections."""
+    return f"wharf {process}"
+
+
 # -- exceptions ------------------------------------------------------------------------------------------------------
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"

@@ -22,7 +22,7 @@ from tenants.context import run_in
 from wharf.errors import WharfError
 from wharf.meanings import say
 from whatsapp.models import Session, Transition
-from whatsapp.services import sessions
+from whatsapp.services import packing, sessions
 
 HISTORY = 100
 
@@ -46,6 +46,33 @@ class _ReadOnly(ModelAdmin):  # type: ignore[misc]  # ships no types
 class WorkerAdmin(_ReadOnly):
     list_display = ("name", "pid", "sessions", "capacity", "started_at", "lease_until", "stopped_at")
     list_filter = ("stopped_at",)
+    actions = ("repack",)
+
+    @admin.action(description="Re-pack now (sessions move into fewer processes)")
+    def repack(self, request: HttpRequest, queryset: QuerySet[Worker]) -> HttpResponse | None:
+        if "confirmed" not in request.POST:
+            return self._ask_to_confirm(request, queryset)
+        by = operator_actor(cast(User, request.user))
+        for worker in queryset:
+            try:
+                packing.ask_to_repack(worker_id=worker.pk, by=by)
+            except WharfError as error:
+                messages.error(request, f"{worker}: {say(error)}")
+            else:
+                self.log_change(request, worker, "Re-pack now")
+                messages.success(request, f"{worker}: re-pack")
+        return None
+
+    def _ask_to_confirm(self, request: HttpRequest, queryset: QuerySet[Worker]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Re-pack? Each session that is quiet is offline for a second or two.",
+            "rows": [(worker.pk, worker, f"{self.sessions(worker)} session(s)") for worker in queryset],
+            "action": "repack",
+            "back": "admin:fleet_worker_changelist",
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "admin/confirm_action.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
         return super().get_queryset(request).prefetch_related("placements")  # type: ignore[no-any-return]
@@ -131,11 +158,12 @@ class SessionAdmin(_ReadOnly):
         context = {
             **self.admin_site.each_context(request),
             "title": f"{name.capitalize()} {len(queryset)} session(s)?",
-            "placements": [(placement.pk, self.session(placement), placement.company) for placement in queryset],
+            "rows": [(placement.pk, self.session(placement), placement.company) for placement in queryset],
             "action": name,
+            "back": "admin:fleet_placement_changelist",
             "opts": self.model._meta,
         }
-        return TemplateResponse(request, "admin/confirm_sessions.html", context)
+        return TemplateResponse(request, "admin/confirm_action.html", context)
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Placement], verb: Verb) -> None:
         by = operator_actor(cast(User, request.user))

@@ -61,6 +61,7 @@ FRAMES = st.one_of(
     of(wire.Order, command=COMMANDS),
     of(wire.Acknowledge),
     of(wire.Look),
+    of(wire.Present),
     of(wire.End),
     of(port.Report, event=EVENTS),
 )

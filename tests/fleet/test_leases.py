@@ -91,7 +91,7 @@ def test_a_beat_tells_what_is_owned_with_its_company_and_whether_more_is_free(ac
 
     assert companies == {"a": acme, "b": globex}
     assert (owned_all.has_free, beat.has_free) == (False, True)
-    assert len(queries) == 4, "however many sessions and companies there are"
+    assert len(queries) == 5, "however many sessions and companies there are"
 
 
 @DB

@@ -3,19 +3,23 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
+from accounts.errors import OperatorsOnly
+from fleet import leases
 from fleet.models import Placement, Worker
 from fleet.states import Wanted
 from tenants.context import run_in
 from tenants.models import Company
 from tests.people import Person
 from whatsapp.models import Transition
-from whatsapp.services import sessions
+from whatsapp.services import packing, sessions
 
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/fleet/placement/"
+WORKERS = "/admin/fleet/worker/"
 
 
 @pytest.fixture
@@ -113,3 +117,38 @@ def test_workers_are_listed_with_what_they_hold(desk: Client, session_id: str) -
     Placement.objects.filter(pk=session_id).update(owner=worker)
 
     assert "harbour/1" in desk.get("/admin/fleet/worker/").content.decode()
+
+
+def test_repacking_is_asked_for_after_a_question_and_stands_in_the_log(desk: Client, operator: Person) -> None:
+    worker = leases.register(name="harbour/1", pid=1, capacity=5, store_id="disk")
+    chosen = {"action": "repack", "_selected_action": [worker.pk]}
+
+    asked = desk.post(WORKERS, chosen).content.decode()
+    assert "harbour/1" in asked
+    assert Worker.objects.get(pk=worker.pk).repack_asked_at is None
+    done = desk.post(WORKERS, chosen | {"confirmed": "yes"}, follow=True).content.decode()
+
+    assert "harbour/1 (pid 1): re-pack" in done
+    asked_at = Worker.objects.get(pk=worker.pk).repack_asked_at
+    assert asked_at is not None
+    assert leases.renew(worker).repack_asked_at == asked_at
+    entry = LogEntry.objects.get()
+    assert (entry.user_id, entry.object_id, entry.change_message) == (operator.user.pk, worker.pk, "Re-pack now")
+
+
+def test_a_worker_that_is_gone_is_not_asked_to_repack(desk: Client) -> None:
+    worker = leases.register(name="harbour/1", pid=1, capacity=5, store_id="disk")
+    leases.retire(worker)
+
+    done = desk.post(WORKERS, {"action": "repack", "_selected_action": [worker.pk], "confirmed": "yes"}, follow=True)
+
+    assert "This worker is no longer registered" in done.content.decode()
+    assert not LogEntry.objects.exists()
+
+
+def test_only_operators_may_ask_for_it(acme_admin: Person) -> None:
+    worker = leases.register(name="harbour/1", pid=1, capacity=5, store_id="disk")
+
+    with pytest.raises(OperatorsOnly):
+        packing.ask_to_repack(worker_id=worker.pk, by=acme_admin.actor)
+    assert Worker.objects.get(pk=worker.pk).repack_asked_at is None

@@ -27,7 +27,7 @@ from tests.whatsapp.desk import Desk, text
 from tests.whatsapp.dispatching import dispatching_as, endpoint
 from tests.whatsapp.receiver import OK, Heard, Reply, receiving, status
 from wharf.networks import parse_networks
-from whatsapp.models import Delivery
+from whatsapp.models import Delivery, WebhookLane
 from whatsapp.services import deliveries
 from whatsapp.services.deliveries import Progress
 from whatsapp.webhooks import run
@@ -126,6 +126,54 @@ def test_a_killed_dispatchers_endpoints_are_taken_over_and_nothing_is_lost_or_tu
     assert owners(made.pk) != [None]
     assert second.ends(signal.SIGTERM) == 0
     assert owners(made.pk) == [None], "given back at once"
+
+
+def test_a_dispatcher_stopped_in_the_middle_of_a_request_loses_its_endpoint_and_its_late_result_is_not_written(
+    desk: Desk, start: Callable[[], Process]
+) -> None:
+    gate = threading.Event()
+    tries = Counter[str]()
+
+    def late_to_the_first(request: Heard) -> Reply:
+        """The first to ask hears that it failed, and only after another one has been told the contrary."""
+        tries[request.text] += 1
+        is_first = (request.text, tries[request.text]) == ("message 1", 1)
+        return status(500) if is_first and gate.wait(60) else OK
+
+    with receiving(late_to_the_first) as receiver:
+        made = endpoint(desk.company, receiver.url, kinds=["message.new"])
+        first = start()
+        run_in(desk.company, desk.tell, text("message 0"))
+        eventually(lambda: deliveries_written(desk.company) == 1, what=f"the first one delivers\n{first.log()}")
+        second = start()
+        eventually(lambda: Dispatcher.objects.filter(pid=second.process.pid).exists(), what="the second is there")
+        (owner,) = owners(made.pk)
+        run_in(desk.company, desk.tell, text("message 1"))
+        eventually(lambda: tries["message 1"] == 1, what="it is in the middle of the next")
+
+        first.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: owners(made.pk) not in ([owner], [None]), within=15, what="it is taken over")
+        eventually(lambda: deliveries_written(desk.company) == 2, what=f"the second one delivers\n{second.log()}")
+        (successor,) = owners(made.pk)
+        gate.set()
+        first.process.send_signal(signal.SIGCONT)
+        beats(first)
+        run_in(desk.company, desk.tell, text("message 2"))
+        eventually(lambda: deliveries_written(desk.company) == 3, what="the next one leaves once")
+        assert first.ends(signal.SIGTERM) == 0, first.log()
+
+    assert [request.text for request in receiver.heard] == ["message 0", "message 1", "message 1", "message 2"]
+    assert len({request.id for request in receiver.heard if request.text == "message 1"}) == 1
+    rows = run_in(desk.company, lambda: list(Delivery.objects.order_by("id").values_list("is_delivered", "status")))
+    assert rows == [(True, 200)] * 3, "nothing of a failure"
+    assert run_in(desk.company, WebhookLane.objects.count) == 0
+    assert owners(made.pk) == [successor]
+
+
+def beats(process: Process) -> None:
+    """It is awake: its lease is prolonged again."""
+    rows = Dispatcher.objects.filter(pid=process.process.pid, lease_until__gt=timezone.now())
+    eventually(rows.exists, what=f"it beats again\n{process.log()}")
 
 
 def deliveries_written(company: Company) -> int:

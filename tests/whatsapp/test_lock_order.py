@@ -71,3 +71,20 @@ def test_a_person_waits_for_a_worker_and_gets_through(
     worker.join(30)
 
     assert worker.wrote
+
+
+def test_a_session_in_the_making_holds_nobody_up_who_writes_a_row_of_the_company(
+    live_companies: tuple[Company, Company],
+) -> None:
+    acme, _ = live_companies
+    written = threading.Event()
+
+    def write() -> None:
+        Placement.objects.create(session_id="another", company=acme)
+        written.set()
+        connection.close()
+
+    with transaction.atomic():
+        run_in(acme, sessions.create, company=acme, by=SYSTEM, name="Front desk", start=False)
+        threading.Thread(target=write, daemon=True).start()
+        eventually(written.is_set, what="the other one is through before this one is")

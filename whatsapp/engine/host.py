@@ -82,6 +82,11 @@ class Channel:
         with contextlib.suppress(OSError):
             self._out.shutdown(socket.SHUT_RD)
 
+    def hang_up(self) -> None:
+        """The worker counts as gone: `receive` says so, and nothing waits for it to read."""
+        with contextlib.suppress(OSError):
+            self._out.shutdown(socket.SHUT_RDWR)
+
 
 class Kept:
     """A device of this host with its place in the journal and the thread that sends for it."""
@@ -239,6 +244,7 @@ class Host:
         self._locks: dict[str, contextlib.ExitStack] = {}
         self._started = threading.Event()
         self._until = math.inf
+        self._silent_looks = 0
 
     def run(self) -> None:
         for birth in self._births:
@@ -247,6 +253,7 @@ class Host:
         threading.Thread(target=self._start_all, name="starter", daemon=True).start()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         threading.Thread(target=self._watch_the_term, name="term", daemon=True).start()
+        threading.Thread(target=self._mind_the_worker, name="worker", daemon=True).start()
         self._obey()
         self._leave()
 
@@ -385,8 +392,17 @@ class Host:
         self._channel.stop_receiving()
 
     # -- in ------------------------------------------------------------------------------------------------------
+    def _mind_the_worker(self) -> None:
+        """A worker that was stopped and not ended holds the socket open, while another one wants our sessions."""
+        while self._silent_looks < wire.SILENT_LOOKS:
+            self._silent_looks += 1
+            time.sleep(wire.LOOK_SECONDS)
+        log.warning("nothing was heard of the worker, leaving")
+        self._channel.hang_up()
+
     def _obey(self) -> None:
         while (frame := self._channel.receive()) is not None and not isinstance(frame, wire.End):
+            self._silent_looks = 0
             if isinstance(frame, wire.Order):
                 self._carry_out(frame)
             elif isinstance(frame, wire.Acknowledge) and (kept := self._kept.get(frame.session_id)):

@@ -393,6 +393,7 @@ class Host(Protocol):
     `reports` yields in the order in which things happened, journaled ones again after a crash until acknowledged, and
     ends when the process has ended, however that came about; it never raises. Commands to an ended host are lost
     quietly: the end is what the worker acts on. `acknowledge` lets go of everything journaled up to `seq`.
+    A host whose worker is gone, or stands still for some seconds, leaves by itself and in good order.
     """
 
     @property

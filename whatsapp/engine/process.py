@@ -37,6 +37,7 @@ class HostProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._presence: asyncio.Task[None] | None = None
         self._last_words = ""
 
     @property
@@ -78,6 +79,16 @@ class HostProcess:
         self._sessions = frozenset(birth.session_id for birth in births)
         self._evidence = Evidence(births)
         await self._write(wire.Birth(tuple(births), root_key=root_key))
+        self._presence = asyncio.create_task(self._be_present())
+
+    async def _be_present(self) -> None:
+        """Whatever else goes on here, and whether the database answers or not: while we run, its sessions have us."""
+        assert self._writer is not None
+        while not self._writer.is_closing():
+            # One that does not read is not to be filled up with it.
+            if not self._writer.transport.get_write_buffer_size():
+                self._writer.write(wire.encode(wire.Present()))
+            await asyncio.sleep(wire.PRESENCE_SECONDS)
 
     async def reports(self) -> AsyncIterator[port.Report]:
         while (frame := await self._read()) is not None:
@@ -144,6 +155,8 @@ class HostProcess:
             # Something that the host started may live on, and hold its end of the pipe.
             await asyncio.wait([self._listener], timeout=LAST_LINES_SECONDS)
             self._listener.cancel()
+        if self._presence is not None:
+            self._presence.cancel()
         if self._writer is not None:
             self._writer.close()
             with contextlib.suppress(ConnectionError):

@@ -18,6 +18,14 @@ from whatsapp.engine import port
 MAX_FRAME: Final = 4 * 1024 * 1024
 HEADER: Final = 4
 
+#: How often a worker tells its hosts that it is there.
+PRESENCE_SECONDS: Final = 2.0
+#: After so many looks without a word of it, a host takes its worker for gone: before the lease is over
+#: (`fleet.leases`), so that whoever takes the sessions then finds them free. Looks and not seconds: we may be the one
+#: that was asleep.
+SILENT_LOOKS: Final = 6
+LOOK_SECONDS: Final = 1.0
+
 
 @dataclass(frozen=True)
 class Birth:
@@ -57,15 +65,20 @@ class KeepOn:
 
 
 @dataclass(frozen=True)
+class Present:
+    """The worker runs, and reads what it is told; said every few seconds."""
+
+
+@dataclass(frozen=True)
 class End:
     """Leave in good order."""
 
 
-Frame = Birth | Order | Acknowledge | Look | KeepOn | End | port.Report
+Frame = Birth | Order | Acknowledge | Look | KeepOn | Present | End | port.Report
 
 _COMMANDS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.Command)}
 _EVENTS: Final[dict[str, type]] = {cls.__name__: cls for cls in typing.get_args(port.EngineEvent)}
-_PLAIN: Final[dict[str, type]] = {cls.__name__: cls for cls in (Birth, Acknowledge, Look, KeepOn, End)}
+_PLAIN: Final[dict[str, type]] = {cls.__name__: cls for cls in (Birth, Acknowledge, Look, KeepOn, Present, End)}
 
 
 # -- out -----------------------------------------------------------------------------------------------------------

@@ -268,6 +268,14 @@ def record_not_restored(*, company: Company, lease: Lease, detail: str) -> State
 
 
 @news.writing
+def record_repacking(*, company: Company, lease: Lease) -> State:
+    """Its owner is about to move it to another host, where it comes back in a moment: no fault, and no back-off."""
+    batch = _Batch(company, leases.hold(lease))
+    batch.move(Happening.REPACKED, Reason.REPACKED)
+    return batch.finish().state
+
+
+@news.writing
 def record_end(*, company: Company, lease: Lease, ending: port.Ending, detail: str = "") -> State:
     """It is over until a person acts, seen from outside the engine."""
     batch = _Batch(company, leases.hold(lease))

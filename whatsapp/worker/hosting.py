@@ -25,6 +25,10 @@ class HostRun:
     is_leaving: bool = False
     #: It leaves by itself then, if it is not told to keep on (`engine.clock`).
     until: float = math.inf
+    #: Its sessions go on in another host at once.
+    is_merged: bool = False
+    #: Those that it had at its end, if it was.
+    moved: list[str] = field(default_factory=list)
     #: Of each session, how much was read and is not stored.
     _unstored: Counter[str] = field(default_factory=Counter)
     _waiting: "asyncio.Queue[port.Report | None]" = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))

@@ -59,7 +59,8 @@ def _begin() -> None:
     metrics.begin_at_zero(metrics.MESSAGE_STATUSES, [(status,) for status in MessageStatus.values])
     endings = {(happening.value, reason.value) for happening, reason in reports.ENDINGS.values()}
     losses = {(Happening.CONNECTION_LOST.value, reason.value) for reason in LOSSES}
-    metrics.begin_at_zero(metrics.TRANSITIONS, endings | losses)
+    moves = {(Happening.REPACKED.value, Reason.REPACKED.value)}
+    metrics.begin_at_zero(metrics.TRANSITIONS, endings | losses | moves)
 
 
 def _oldest(owned: Iterable[Owned]) -> float:

@@ -5,13 +5,17 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fleet.leases import Lease
 from fleet.models import Placement
+from fleet.states import State, Wanted
 from tenants.models import Company
 from whatsapp.worker.attention import Attention
 from whatsapp.worker.decide import Seen
+
+#: What is to be sent so soon is as good as being sent.
+SOON_SECONDS: Final = 60.0
 
 if TYPE_CHECKING:
     from whatsapp.worker.hosting import HostRun
@@ -33,6 +37,12 @@ class Owned:
     #: When its host last said anything (monotonic), and our looks since.
     heard_at: float = field(default_factory=time.monotonic)
     silent_looks: int = 0
+    #: When anything was last said or done in it (monotonic); signs of life alone are nothing.
+    busy_at: float = field(default_factory=time.monotonic)
+    #: It is on its way into another host.
+    is_moving: bool = False
+    #: Calls that write for it, at this moment.
+    writing: int = 0
     #: Grows whenever something is written for the session: a decision on older rows would be a wrong one.
     writes: int = 0
     #: `Placement.work` as far as it has been done.
@@ -93,10 +103,33 @@ class Owned:
     def silent_seconds(self) -> float:
         return time.monotonic() - self.heard_at
 
+    def is_busy(self) -> None:
+        self.busy_at = time.monotonic()
+
+    @property
+    def quiet_seconds(self) -> float | None:
+        """How long nothing has happened in it; None while it could not change hosts without anybody's noticing."""
+        return time.monotonic() - self.busy_at if self._is_settled and not self._has_something_to_do else None
+
+    @property
+    def _is_settled(self) -> bool:
+        """Linked, and online without doubt, with nobody's wish to change that."""
+        is_online = self.placement.state == State.CONNECTED and self.placement.wanted == Wanted.RUNNING
+        is_changing = self.is_starting or self.is_leaving or self.is_moving or self.was_asked_to_leave
+        is_waited_for = self.is_doubtful or self.deadline is not None
+        return self.placement.is_linked and is_online and self.is_connected and not is_changing and not is_waited_for
+
+    @property
+    def _has_something_to_do(self) -> bool:
+        is_due = self.timer is not None and self.timer.when() < asyncio.get_running_loop().time() + SOON_SECONDS
+        is_told = self.host is None or self.host.has_news_of(self.session_id)
+        is_sending = bool(self.in_flight) or self.has_more or self.came_back or is_due
+        return is_sending or is_told or bool(self.writing) or self.seen_work != self.placement.work
+
     def is_without_host(self) -> None:
         """Nothing holds the session any more."""
         self.host, self.is_starting = None, False
-        self.is_connected = self.was_asked_to_leave = self.is_doubtful = False
+        self.is_connected = self.was_asked_to_leave = self.is_doubtful = self.is_moving = False
         self.in_flight.clear()
         # Whatever was asked of that host has to be asked again of the next.
         self.code_asked_at, self.seen_work, self.has_more = None, -1, False

@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,8 @@ from whatsapp.worker.decide import Action, decide
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.identity import Identity
 from whatsapp.worker.owned import Owned
+from whatsapp.worker.packing import HostLook
+from whatsapp.worker.repacking import Policy, Repacking
 from whatsapp.worker.snapshots import Snapshots
 from whatsapp.worker.storing import DATABASE_AWAY, Storing
 from whatsapp.worker.term import Term
@@ -86,6 +88,7 @@ class Limits:
     hold_back: float = 0.3
     snapshot_seconds: float = 300.0
     lost_after: int = 0
+    repack: Policy = field(default_factory=Policy)
 
 
 class Worker:
@@ -106,6 +109,7 @@ class Worker:
         self._snapshots = Snapshots(identity.store_id, limits.snapshot_seconds, lambda: list(self._owned.values()))
         self._bequests = Bequests(engine, state_dir, identity.store_id, lambda: list(self._owned))
         self._term = Term(limits.lost_after)
+        self._repacking = Repacking(limits.repack)
         self._row: models.Worker | None = None
         self._next_tick = 0.0
         self._is_closing = False
@@ -156,6 +160,7 @@ class Worker:
         """Somebody here types or looks: its host is told, if it is ours and online, and else nobody."""
         owned = self._owned.get(hint.session_id)
         if owned and owned.host and owned.is_connected and (command := owned.attention.command_for(hint)):
+            owned.is_busy()
             self._spawn(owned.host.host.command(owned.session_id, command))
 
     def _wants_full_tick(self) -> bool:
@@ -190,6 +195,8 @@ class Worker:
         if claimed:
             log.info("claimed %d sessions", len(claimed))
         await self._look_at([*beat.mine, *claimed], marks)
+        self._repacking.hear(beat.repack_asked_at)
+        self._repack()
         await self._warm_up()
 
     async def _doubt_the_silent(self) -> None:
@@ -300,9 +307,12 @@ class Worker:
             size = self._limits.sessions_per_host
             shared = [linked[i : i + size] for i in range(0, len(linked), size)]
             for number, together in enumerate([*alone, *shared]):
-                launch = self._spawn(self._start_host(together, network, number * self._limits.hold_back))
-                self._launches.add(launch)
-                launch.add_done_callback(self._launches.discard)
+                self._keep_as_launch(self._start_host(together, network, number * self._limits.hold_back))
+
+    def _keep_as_launch(self, work: Coroutine[object, object, None]) -> None:
+        launch = self._spawn(work)
+        self._launches.add(launch)
+        launch.add_done_callback(self._launches.discard)
 
     async def _start_host(self, group: list[Owned], network: str, delay: float) -> None:
         await asyncio.sleep(delay * random.random())  # noqa: S311  # jitter, not a secret
@@ -381,6 +391,47 @@ class Worker:
         log.info("host %d holds %d sessions", host.pid, len(run.holding))
         run.task = self._spawn(self._watch(run))
 
+    # -- merging -------------------------------------------------------------------------------------------------
+    def _repack(self) -> None:
+        """Nothing else is started meanwhile, so there is one merge at a time."""
+        if self._launches or self._is_closing:
+            return
+        looks = [look for run in self._runs if (look := self._look_of(run))]
+        if runs := self._repacking.choose(looks, self._limits.sessions_per_host):
+            log.info("merging %d hosts into one", len(runs))
+            for run in runs:
+                run.is_leaving = run.is_merged = True
+                for owned in self._held_by(run):
+                    # From here on nothing is handed to it.
+                    owned.is_moving = True
+            self._keep_as_launch(self._merge(runs))
+
+    def _look_of(self, run: HostRun) -> HostLook[HostRun] | None:
+        owned = self._held_by(run)
+        if run.is_leaving or not owned:
+            return None
+        quiet = [one.quiet_seconds for one in owned]
+        known = [seconds for seconds in quiet if seconds is not None]
+        shortest = min(known) if len(known) == len(run.holding) else None
+        return HostLook(run, owned[0].placement.network, len(run.holding), shortest)
+
+    def _held_by(self, run: HostRun) -> list[Owned]:
+        return [owned for sid in run.holding if (owned := self._owned.get(sid)) and owned.host is run]
+
+    async def _merge(self, runs: Sequence[HostRun]) -> None:
+        """Hosts leave in good order, and one has all their sessions. Meanwhile messages wait, at WhatsApp or here."""
+        moving = [owned for run in runs for owned in self._held_by(run)]
+        try:
+            for owned in moving:
+                await self._write(owned, reports.record_repacking)
+        finally:
+            await asyncio.gather(*(run.host.end(grace=GRACE_SECONDS) for run in runs))
+            await asyncio.wait([run.task for run in runs if run.task])
+            ids = [session_id for run in runs for session_id in run.moved]
+            left = [one for sid in ids if (one := self._owned.get(sid)) and one.is_starting]
+            if left:
+                await self._start_host(left, left[0].placement.network, 0.0)
+
     # -- listening -----------------------------------------------------------------------------------------------
     async def _watch(self, run: HostRun) -> None:
         async for batch in run.batches():
@@ -439,6 +490,8 @@ class Worker:
         """What the worker's own picture needs: who is connected, and what to wait for."""
         owned.hears()
         for event in events:
+            if not isinstance(event, port.Alive | port.ProfileSeen):
+                owned.is_busy()
             match event:
                 case port.Connected():
                     owned.is_connected = owned.has_more = True
@@ -481,12 +534,16 @@ class Worker:
     async def _host_ended(self, run: HostRun) -> None:
         self._runs.discard(run)
         metrics.HOSTS_ENDED.labels("told_to" if run.is_leaving else "died").inc()
-        left = [owned for sid in run.holding if (owned := self._owned.get(sid)) and owned.host is run]
+        left = self._held_by(run)
         if left and not run.is_leaving:
             log.error("host %d ended (%s) with %d sessions", run.host.pid, run.host.exit_reason, len(left))
         for owned in left:
             owned.is_without_host()
-            if not self._is_closing:
+            if run.is_merged:
+                # Whoever merges it starts the next host.
+                owned.is_starting = True
+                run.moved.append(owned.session_id)
+            if not (self._is_closing or run.is_merged):
                 detail = f"host {run.host.pid}: {run.host.exit_reason}"
                 reason = Reason.WORKER_SILENT if self._term.is_over_for(run) else Reason.HOST_DIED
                 await self._write(owned, reports.record_loss, reason=reason, detail=detail)
@@ -568,7 +625,7 @@ class Worker:
     async def _do_work(self, owned: Owned) -> None:
         """What people left for the engine to do: codes to ask for, messages to send."""
         run = owned.host
-        if run is None or owned.placement.wanted != Wanted.RUNNING:
+        if run is None or owned.placement.wanted != Wanted.RUNNING or owned.is_moving:
             return
         work = owned.placement.work
         has_news = owned.seen_work != work
@@ -588,6 +645,8 @@ class Worker:
         handed = await self._write(owned, owning.take_queued, limit=room) or Handed()
         owned.has_more, owned.holds_new = handed.has_more, handed.holds_new
         owned.in_flight |= dict.fromkeys((order.reference for order in handed.orders), time.monotonic())
+        if handed.orders:
+            owned.is_busy()
         self._come_back(owned, handed.again_at)
         for order in handed.orders:
             await run.host.command(owned.session_id, order)
@@ -631,6 +690,7 @@ class Worker:
     async def _write(self, owned: Owned, function: Callable[..., R], **kwargs: object) -> R | None:
         """Call a service that writes for the session; None when it turned out to be another worker's."""
         owned.writes += 1
+        owned.writing += 1
         try:
             arguments = {"company": owned.company, "lease": owned.lease, **kwargs}
             with about(session_id=owned.session_id):
@@ -640,6 +700,7 @@ class Worker:
             return None
         finally:
             owned.writes += 1
+            owned.writing -= 1
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

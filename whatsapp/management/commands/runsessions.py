@@ -13,6 +13,8 @@ from wharf.readiness import get_ready
 from whatsapp.engine.process import ProcessEngine
 from whatsapp.worker.backing_up import keep_backups
 from whatsapp.worker.identity import take_identity
+from whatsapp.worker.packing import Hours
+from whatsapp.worker.repacking import Policy
 from whatsapp.worker.run import Limits, Worker
 
 log = logging.getLogger("whatsapp.worker")
@@ -31,6 +33,7 @@ class Command(BaseCommand):
             options["sessions_per_host"],
             snapshot_seconds=settings.WORKER["snapshot_seconds"],
             lost_after=settings.WORKER["lost_disk_seconds"],
+            repack=Policy(settings.REPACK_QUIET_MINUTES * 60.0, Hours(*settings.REPACK_WINDOW)),
         )
         asyncio.run(_run(limits))
 

@@ -19,12 +19,13 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from fleet.tasks import forget_old_workers, return_stalled_jobs
 from tests.waiting import eventually
+from wharf.logs import connection_name
 from whatsapp.tasks import expire_queued
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parents[2]
 #: By which the database knows the process's connections.
-NAME = "jobs under test"
+NAME = connection_name("runjobs")
 
 
 class JobsProcess:
@@ -36,7 +37,7 @@ class JobsProcess:
         self._process = subprocess.Popen(
             [sys.executable, "manage.py", "runjobs"],
             cwd=ROOT,
-            env=os.environ | {"WHARF_DATABASE_URL": database.geturl(), "PGAPPNAME": NAME},
+            env=os.environ | {"WHARF_DATABASE_URL": database.geturl()},
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )

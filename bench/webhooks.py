@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import processes
-from bench.__main__ import percentiles
+from bench.__main__ import WARM_UP, percentiles
 from tests.product import ROOT, ApiPerson, Product, Running, VirtualPhone
 from tests.waiting import eventually
 
@@ -162,12 +162,13 @@ def messages(product: Product, admin: ApiPerson) -> None:
 
 def send_steadily(customer: VirtualPhone, shop: VirtualPhone, asking: Connection) -> None:
     sent: dict[str, float] = {}
-    for number in range(MESSAGES):
+    for number in range(WARM_UP + MESSAGES):
         began, text = time.monotonic(), f"steady {number}"
         sent[text] = time.time()
         customer.sends(shop, text)
         time.sleep(max(0.0, 1 / STEADY_RATE - (time.monotonic() - began)))
-    rows = eventually(lambda: f if len(f := seen(asking)) >= MESSAGES else None, what="all of them")
+    rows = eventually(lambda: f if len(f := seen(asking)) >= len(sent) else None, what="all of them")
+    rows = sorted(rows, key=lambda row: sent[row.text])[WARM_UP:]
     to_row, to_receiver = ([at(row) - sent[row.text] for row in rows] for at in (_RECORDED, _CAME))
     for what, taken in (("to its row", to_row), ("to the receiver", to_receiver)):
         median, worst = percentiles(taken)

@@ -49,12 +49,13 @@ def take_queued(*, company: Company, lease: Lease, limit: int) -> Handed:
 
     Reactions come first: they are few, and are about what has been said already.
     """
-    now = timezone.now()
     with together() as ask:
         answer = leases.ask_to_hold(ask, lease)
-        asked = handing.Asked(ask, lease.session_id, limit=limit, now=now)
+        asked = handing.Asked(ask, lease.session_id, limit=limit, now=timezone.now())
     leases.held(answer)
     waiting = asked.answer()
+    # Not before: we may have waited for the placement, and the pace is counted from here.
+    now = timezone.now()
     reactions = reacting.claim_queued(lease.session_id, limit=limit) if waiting.has_reactions else []
     handed = handing.hand_over(company, waiting, limit=limit - len(reactions), now=now)
     return replace(handed, orders=[*reactions, *handed.orders])

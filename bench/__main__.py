@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import processes
 from bench.floor import Bare
-from tests.product import ApiPerson, Product, Running, Screen, VirtualPhone
+from tests.product import Product, Running, Screen, VirtualPhone
 from tests.waiting import eventually
 
 STEADY_MESSAGES, STEADY_RATE = 300, 5
@@ -68,7 +68,7 @@ class Listener:
 class Bench:
     def __init__(self, product: Product, figures: Figures) -> None:
         self.product, self.figures = product, figures
-        self.admin = _admin_of_a_new_company(product)
+        _, self.admin = product.makes_a_company("Bench", sessions=SESSIONS)
         self.customer = product.phone("79990000000", "Customer")
         self.bare_phone = product.phone("79990000001", "Bare")
 
@@ -278,12 +278,6 @@ class Bench:
     def _all_connected(self) -> bool:
         states = [row["state"] for row in self.admin.get("/api/whatsapp/sessions")["data"]]
         return states.count("connected") == SESSIONS
-
-
-def _admin_of_a_new_company(product: Product) -> ApiPerson:
-    made = product.manage("create_company", "Bench", "--max-sessions", str(SESSIONS), "--allow-sandbox")
-    member = product.manage("create_member", "admin@bench.test", "--company", made["slug"], "--role", "admin")
-    return product.person(member["email"], member["password"])
 
 
 def main() -> None:

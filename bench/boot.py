@@ -2,7 +2,7 @@
 
 The whole product runs. Phones of the sandbox are linked through the API, a part at a time, for each new link has a
 process of its own until the worker starts anew; then everything is stopped, and started cold. By default 200 sessions,
-50 of them in a host: about four minutes, most of them for linking.
+50 of them in a host: about six minutes, most of them for linking.
 """
 
 import os

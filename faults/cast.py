@@ -57,10 +57,7 @@ def assemble(product: Product, sandbox: httpx.Client, receiver: Receiver, *, com
 
 
 def _company(product: Product, name: str, sessions: int) -> Company:
-    made = product.manage("create_company", name, "--max-sessions", str(sessions), "--allow-sandbox")
-    email = f"admin@{made['slug']}.test"
-    member = product.manage("create_member", email, "--company", made["slug"], "--role", "admin")
-    admin = product.person(member["email"], member["password"])
+    made, admin = product.makes_a_company(name, sessions=sessions)
     position = int(admin.get("/api/whatsapp/events?after=now")["data"]["next"])
     return Company(made["slug"], made["schema"], admin, admin.token, position)
 

@@ -118,6 +118,13 @@ class Product:
     def phone(self, number: str, name: str) -> "VirtualPhone":
         return VirtualPhone(self._client(self.sandbox_url), number, name)
 
+    def makes_a_company(self, name: str, *, sessions: int) -> tuple[dict[str, Any], "ApiPerson"]:
+        """A new one for so many sessions, sandbox allowed, as the command tells of it, and its admin."""
+        made = self.manage("create_company", name, "--max-sessions", str(sessions), "--allow-sandbox")
+        email = f"admin@{made['slug']}.test"
+        member = self.manage("create_member", email, "--company", made["slug"], "--role", "admin")
+        return made, self.person(member["email"], member["password"])
+
     def person(self, email: str, password: str) -> "ApiPerson":
         return ApiPerson(self._client(self.url, headers={"Accept-Language": "en"}), email, password)
 

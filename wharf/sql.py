@@ -6,6 +6,7 @@ it costs. Inside `together` nothing waits; when it ends, all answers are there (
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from django.db import connection
@@ -35,17 +36,21 @@ class Answer:
 
 
 def _instance(model: type[M], values: dict[str, Any]) -> M:
-    fields = model._meta.concrete_fields
-    row = model.from_db(_DATABASE, [field.attname for field in fields], [_read(field, values) for field in fields])
+    names, readers = _columns(model)
+    for name, read in readers.items():
+        values[name] = read(values[name], None, connection)
+    row = model.from_db(_DATABASE, names, [values.pop(name) for name in names])
     for name, value in values.items():
         setattr(row, name, value)
     return row
 
 
-def _read(field: Any, values: dict[str, Any]) -> Any:
-    """As the ORM reads it: JSON comes as text."""
-    value = values.pop(field.attname)
-    return field.from_db_value(value, None, connection) if hasattr(field, "from_db_value") else value
+@cache
+def _columns(model: type[Model]) -> tuple[list[str], dict[str, Callable[..., Any]]]:
+    """The names of a model's columns, and how the ORM reads those that come as something else (JSON, as text)."""
+    fields = model._meta.concrete_fields
+    readers = {field.attname: field.from_db_value for field in fields if hasattr(field, "from_db_value")}
+    return [field.attname for field in fields], readers
 
 
 Ask = Callable[[str, Sequence[Any]], Answer]

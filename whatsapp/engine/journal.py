@@ -6,7 +6,7 @@ An entry goes when the worker says that its transaction has committed.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,16 +75,11 @@ class Journal:
         with self._lock:
             return [Entry(*row) for row in self._db.execute(query, (seq, limit))]
 
-    def let_go(self, seq: int) -> None:
-        """Everything up to `seq` is stored elsewhere."""
-        with self.letting_go(seq):
-            pass
-
-    @contextmanager
-    def letting_go(self, seq: int) -> Iterator[sqlite3.Connection]:
-        """`let_go`, in one transaction with what is to be kept of it."""
+    def let_go(self, seq: int, remember: Callable[[sqlite3.Connection], None] | None = None) -> None:
+        """Everything up to `seq` is stored elsewhere. `remember` writes what is to be kept of it, in the same go."""
         with self.transaction() as db:
-            yield db
+            if remember is not None:
+                remember(db)
             db.execute("DELETE FROM entry WHERE seq <= ?", (seq,))
         self._tidy()
 

@@ -61,8 +61,7 @@ class Ledger:
 
     def let_go(self, messages: Iterable[Heard], seq: int) -> None:
         """Of the journal's entries up to `seq`, and remember that these messages were among them."""
-        with self._journal.letting_go(seq) as db:
-            _insert(db, messages)
+        self._journal.let_go(seq, lambda db: _insert(db, messages))
 
     def heard(self) -> dict[str, float]:
         """Names with their times, of what may lie behind the mark."""

@@ -188,7 +188,6 @@ def receiver_of(row: WebhookEndpoint) -> Receiver:
     return replace(receiver, previous_secret=previous, previous_until=row.previous_secret_until)
 
 
-_LAST: Final = "SELECT value FROM whatsapp_eventcounter WHERE key = ''"
 _NEXT: Final = """
 SELECT * FROM whatsapp_event
 WHERE position > %s AND (%s OR kind = ANY(%s)) AND (%s OR session_id = ANY(%s)) ORDER BY position LIMIT %s
@@ -199,7 +198,7 @@ def read(company: Company, wanted: Wanted, *, after: int, limit: int) -> Page:
     """The next events of all sessions, in one trip: it is on the way of each that is to be fast."""
     kinds, sessions = list(wanted.kinds), list(wanted.session_ids)
     with together() as ask:
-        top = ask(_LAST, [])
+        top = ask(feed.TOP, [])
         rows = ask(_NEXT, [after, not kinds, kinds, not sessions, sessions, limit])
     last = max((value for (value,) in top.rows()), default=0)
     # What was committed between the two is for the next page: it says up to where it has everything.

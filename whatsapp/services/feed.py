@@ -27,7 +27,9 @@ LOOK_SECONDS: Final = 0.2
 _AT_ONCE: Final = 10_000
 
 
-_SETTLED: Final = "SELECT value FROM whatsapp_eventcounter WHERE key = '' FOR SHARE"
+#: `top`, for those who ask it together with other things.
+TOP: Final = "SELECT value FROM whatsapp_eventcounter WHERE key = ''"
+_SETTLED: Final = f"{TOP} FOR SHARE"
 
 
 @dataclass(frozen=True)

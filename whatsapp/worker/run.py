@@ -187,7 +187,7 @@ class Worker:
         alive, self._alive = self._alive, set()
         with self._term.renewing():
             beat = await arun_in_public(leases.renew, self._worker, alive=alive)
-        for run in self._runs:
+        for run in list(self._runs):  # hosts come and go meanwhile
             await self._term.tell(run)
         await self._keep_only(beat.mine)
         room = self._limits.capacity - len(beat.mine)

@@ -116,6 +116,7 @@ _database: dict[str, Any] = dict(
     dj_database_url.parse(env.database_url.get_secret_value(), engine="django_tenants.postgresql_backend")
 )
 _database["CONN_MAX_AGE"] = 0
+ORIGINAL_BACKEND = "wharf.postgresql"  # what django-tenants builds upon
 _database.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 10, "max_lifetime": 600, "timeout": 10}
 # Most of what the database did for a message was planning the same few statements again.
 _database["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}

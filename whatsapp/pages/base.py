@@ -15,6 +15,7 @@ from accounts.models import Membership
 from accounts.pages import COMPANY_KEY, Page, PageRequest, company_page
 from wharf.errors import Kind, WharfError
 from wharf.meanings import meaning, say
+from whatsapp.pages.menu import menu_for
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -116,7 +117,9 @@ def _frame(request: PageRequest) -> dict[str, Any]:
     # A host name of its own belongs to one company: nobody changes to another one there.
     host_company = getattr(request, "host_company", None)
     companies = [] if host_company else [row.company for row in rows]
-    return {"caller": request.caller, "companies": companies}
+    here = request.resolver_match.url_name or "" if request.resolver_match else ""
+    menu = menu_for(request.caller.actor, here)
+    return {"caller": request.caller, "companies": companies, "menu": menu}
 
 
 def number(request: HttpRequest, name: str, *, most: int) -> int:

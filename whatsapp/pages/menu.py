@@ -1,0 +1,35 @@
+"""The pages that stand in every page's menu, in their order, and who sees them: one line each."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.permissions import Actor, Permission
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`name` is its URL's, `needs` a permission in the company, `also` the names of pages that belong to it."""
+
+    name: str
+    label: Promise
+    needs: Permission | None = None
+    also: frozenset[str] = frozenset()
+
+
+MENU: Final = (Entry("sessions", _("Numbers")),)
+
+
+@dataclass(frozen=True)
+class Shown:
+    name: str
+    label: Promise
+    is_here: bool
+
+
+def menu_for(actor: Actor, here: str) -> list[Shown]:
+    """What `actor` finds in the menu while they are at the page named `here`."""
+    rows = (entry for entry in MENU if entry.needs is None or entry.needs in actor.permissions)
+    return [Shown(entry.name, entry.label, here == entry.name or here in entry.also) for entry in rows]

@@ -39,10 +39,6 @@ def end(pids: set[int]) -> None:
         assert all(gone for (gone,) in ended)
 
 
-def test_connections_are_used_again(some: list[Any]) -> None:
-    assert backends(some) == backends(some)
-
-
 def test_connections_that_the_server_ended_are_replaced_before_anybody_uses_them(some: list[Any]) -> None:
     ended = backends(some)
 

@@ -261,10 +261,16 @@ def test_phones_write_while_their_sessions_move_and_all_of_it_arrives_once_and_i
     assert len(hosts_of(harbour.worker, ids)) == 4
     links = {each: len(harbour.history(each)) for each in ids}
 
+    def moves(session_id: str) -> int | None:
+        """How often it has moved; None while it is on its way, or if anything else happened."""
+        since = harbour.history(session_id)[links[session_id] :]
+        count = len(since) // 2
+        return count if since == ["connected>connecting:repacked", "connecting>connected:"] * count else None
+
     with Talkative(harbour, phones) as bob:
         ask(ids[0])
-        # Each time they were all quiet for long enough, which on a busy machine takes more than one try.
-        eventually(lambda: len(hosts_of(harbour.worker, ids)) == 1, within=90, what="they share one")
+        # Those that were quiet at that moment; one that was not keeps its own, for the others are not moved twice.
+        eventually(lambda: len(hosts_of(harbour.worker, ids)) <= 2, within=90, what="they share one")
         for session_id in ids:
             harbour.shows(session_id, State.CONNECTED)
         before = len(bob.said)
@@ -273,10 +279,8 @@ def test_phones_write_while_their_sessions_move_and_all_of_it_arrives_once_and_i
     for session_id, phone in zip(ids, phones, strict=True):
         eventually(lambda: len(stored(harbour, session_id, phone)) >= len(bob.said), what="all has come")  # noqa: B023
         assert stored(harbour, session_id, phone) == bob.said
-        since = harbour.history(session_id)[links[session_id] :]
-        # Twice, when it was not quiet the first time that all others were.
-        assert since == ["connected>connecting:repacked", "connecting>connected:"] * (len(since) // 2)
-        assert since
+        eventually(lambda: moves(session_id) is not None, what="it stands where it moved to")  # noqa: B023
+    assert [bool(moves(session_id)) for session_id in ids].count(True) >= 2
 
 
 def test_a_session_that_is_being_written_to_keeps_its_host(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,10 @@ RIGHT_PERMISSIONS: Final[dict[str, frozenset[Permission]]] = {
 }
 
 
+#: What an invitation is good for, on its session.
+GUEST_PERMISSIONS: Final = frozenset({Permission.SESSION_LINK})
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who asks: a person in a company, an operator, or the system itself. Every service takes one as `by`."""
@@ -60,6 +64,8 @@ class Actor:
     company_id: str | None = None
     role: str = ""
     is_operator: bool = False
+    #: The only session that they may do anything about: whoever came by an invitation to link it.
+    guest_of: str = ""
 
     @property
     def permissions(self) -> frozenset[Permission]:

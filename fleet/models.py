@@ -203,3 +203,30 @@ class EndpointPlacement(models.Model):
 
     def __str__(self) -> str:
         return self.endpoint_id
+
+
+class LinkInvitation(models.Model):
+    """A link by which somebody without an account may link a phone to one session, once (`fleet.invitations`).
+
+    In the public schema, for whoever opens it says no company. Only the secret's digest is stored.
+    """
+
+    id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="+")
+    session_id = models.CharField(max_length=ID_LENGTH)
+    digest = models.CharField(max_length=64)
+    made_by_id = models.CharField(max_length=ID_LENGTH, blank=True)
+    made_by_name = models.CharField(max_length=150)
+    made_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    #: When it was first opened with its secret.
+    opened_at = models.DateTimeField(null=True)
+    #: A phone was linked, by this link or otherwise.
+    spent_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=("session_id", "id"), name="invitations_of_session")]
+
+    def __str__(self) -> str:
+        return f"invitation to {self.session_id}"

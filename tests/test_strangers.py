@@ -25,6 +25,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import Membership, Role, User
 from accounts.permissions import SYSTEM, Rights
 from config.asgi import application
+from fleet import invitations
 from fleet.models import EndpointPlacement, Placement
 from tenants.context import arun_in, run_in
 from tenants.domains import save_domain
@@ -65,7 +66,7 @@ EVERYTHING: Final = Rights(can_read=True, can_write=True, can_manage_chats=True)
 BOB: Final = Party(pn="4915559990002", lid="99000000009999", name="Bobwhoisacmes")
 SECRETS: Final = (NUMBER, BOB.pn, BOB.lid, BOB.name, "Acmesfrontdesk", "Acmesquestion", "Acmesprofile", "2@acmescode")
 #: What is never told live anyway.
-ALL_SECRETS: Final = (*SECRETS, "Acmeshook", "Acmesresponse", "Acmesletter")
+ALL_SECRETS: Final = (*SECRETS, "Acmeshook", "Acmesinviter", "Acmesresponse", "Acmesletter")
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -122,6 +123,9 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
     access.revoke(manager_id=revoked.user.pk, **sharing)  # type: ignore[arg-type]
     message = Message.objects.get()
     endpoint, delivery = _endpoint(acme)
+    invitation, _ = invitations.make(
+        company_id=acme.pk, session_id=desk.session_id, lifetime=timedelta(days=1), by_id="", by_name="Acmesinviter"
+    )
     signed.rotate(company=acme, by=SYSTEM)
     return desk, {
         "endpoint_id": endpoint,
@@ -130,6 +134,7 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
         "chat_id": message.chat_id,
         "message_id": message.pk,
         "manager_id": granted.user.pk,
+        "invitation_id": invitation.pk,
     }
 
 
@@ -161,7 +166,11 @@ def _rows() -> list[object]:
             "SELECT session_id, wanted, state, device_jid, work FROM fleet_placement "
             "WHERE session_id IN (SELECT id FROM whatsapp_session) ORDER BY session_id"
         )
-        return [*rows, cursor.fetchall()]
+        placements = cursor.fetchall()
+        cursor.execute(
+            "SELECT * FROM fleet_linkinvitation WHERE session_id IN (SELECT id FROM whatsapp_session) ORDER BY id"
+        )
+        return [*rows, placements, cursor.fetchall()]
 
 
 def _shared_rows(acme: Company, manager_id: str) -> list[object]:
@@ -377,6 +386,8 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_P}/access": {"POST": Call({"manager": "{manager_id}", "managerId": "{manager_id}", "can_read": "on"})},
     f"{_P}/access/<str:manager_id>/revoke": {"POST": Call()},
     f"{_P}/link": {"GET": Call()},
+    f"{_P}/invite": {"GET": Call(), "POST": Call({"hours": "24"})},
+    f"{_P}/invite/<str:invitation_id>/revoke": {"POST": Call()},
     "whatsapp-pairing.html": {"GET": Call(statuses=OWN_PLACE)},
     "whatsapp-qr.html": {"GET": Call(statuses=OWN_PLACE)},
     f"{_P}/link/code": {"POST": Call({"phone": "+4915551112233"})},
@@ -411,6 +422,11 @@ PUBLIC: Final = {
     "login",
     "logout",
     "language",
+    # A door, the same for every address; what is behind it takes the secret (tests/pages/test_guests.py).
+    "link/<str:invitation_id>",
+    "link/<str:invitation_id>/enter",
+    "link/<str:invitation_id>/start",
+    "link/<str:invitation_id>/code",
 }
 #: Choosing a company that one is no member of.
 CHOOSE: Final = "company"

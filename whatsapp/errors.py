@@ -55,6 +55,33 @@ class AlreadyLinked(WharfError):
     text = sentence("A phone is already linked to this session")
 
 
+class TooManyInvitations(WharfError):
+    """Each is a way in: nobody keeps an eye on a hundred of them."""
+
+    code, kind = "too_many_invitations", Kind.CONFLICT
+    text = sentence("There are enough open links to this number; take one back first")
+
+
+class InvitationNotFound(WharfError):
+    code, kind = "invitation_not_found", Kind.NOT_FOUND
+    text = sentence("This link is not valid")
+
+
+class InvitationSpent(WharfError):
+    code, kind = "invitation_spent", Kind.GONE
+    text = sentence("This link has been used: a phone is linked")
+
+
+class InvitationRevoked(WharfError):
+    code, kind = "invitation_revoked", Kind.GONE
+    text = sentence("This link was taken back")
+
+
+class InvitationExpired(WharfError):
+    code, kind = "invitation_expired", Kind.GONE
+    text = sentence("This link is too old")
+
+
 class SessionNotConnected(WharfError):
     """A send to a session without a linked phone (seed W11)."""
 

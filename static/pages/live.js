@@ -41,6 +41,11 @@ export function stayConnected() {
   });
 }
 
+/** For guests, whom the socket does not know: ask every few seconds. */
+export function askAlone() {
+  askAgain();
+}
+
 function isOpen() {
   return socket?.readyState === WebSocket.OPEN;
 }

@@ -1,7 +1,7 @@
 /** What every page runs. */
 
 import { enhanceForms } from "./forms.js";
-import { stayConnected } from "./live.js";
+import { askAlone, stayConnected } from "./live.js";
 import { dress, keepCounting } from "./moments.js";
 import { followParts, refreshParts, remember } from "./parts.js";
 
@@ -11,7 +11,8 @@ followParts();
 dress(document);
 keepCounting();
 enhanceForms(refreshParts);
-if (document.querySelector("[data-part]")) stayConnected();
+if (document.querySelector("[data-alone]")) askAlone();
+else if (document.querySelector("[data-part]")) stayConnected();
 
 // A page that is there to start something presses its own button, once.
 const eager = document.querySelector("[data-press]");

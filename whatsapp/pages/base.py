@@ -33,7 +33,7 @@ def page(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
 
     @wraps(view)
     def respond(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        _refuse_unstorable(request)
+        refuse_unstorable(request)
         if is_operator_of_no_company(request):
             return render(request, "pages/no_company.html")
         try:
@@ -47,7 +47,7 @@ def page(view: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     return respond
 
 
-def _refuse_unstorable(request: HttpRequest) -> None:
+def refuse_unstorable(request: HttpRequest) -> None:
     """PostgreSQL's texts cannot hold a NUL, so nothing of ours has one in it."""
     said = (value for values in (request.GET, request.POST) for value in values.values())
     if "\x00" in request.path or any("\x00" in str(value) for value in said):
@@ -69,7 +69,7 @@ def _with_failures(view: Page[P]) -> Page[P]:
             return view(request, *args, **kwargs)
         except WharfError as error:
             if wants_json(request):
-                return _refusal(error)
+                return refusal(error)
             raise _as_page(error) from error
 
     return respond
@@ -90,7 +90,7 @@ def wants_json(request: HttpRequest) -> bool:
     return request.headers.get("Accept", "").startswith("application/json")
 
 
-def _refusal(error: WharfError) -> JsonResponse:
+def refusal(error: WharfError) -> JsonResponse:
     return JsonResponse({"message": say(error), "code": error.code}, status=meaning(error).http_status)
 
 
@@ -131,7 +131,7 @@ def number(request: HttpRequest, name: str, *, most: int) -> int:
 
 # -- doing -----------------------------------------------------------------------------------------------------------
 def do(
-    request: PageRequest,
+    request: HttpRequest,
     deed: Callable[[], T],
     *,
     to: str | Callable[[T], str],

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -20,7 +20,7 @@ from fleet.states import LIVE, State, Wanted
 from whatsapp import phones, qr
 from whatsapp.models import Session
 from whatsapp.pages.base import do, page, show
-from whatsapp.pages.cards import card_of
+from whatsapp.pages.cards import Permissions, card_of
 from whatsapp.pages.words import reason_text
 from whatsapp.services import access, lines, sessions
 from whatsapp.services.code_limits import ANSWER
@@ -99,20 +99,29 @@ def link(request: PageRequest, session_id: str) -> HttpResponse:
     """
     by = request.caller.actor
     session = access.find_session(session_id, by=by, needs=access.LINK)
+    may, way = access.permissions_on(session_id, by), _way(request)
+    at = {"code": reverse("code", args=[session_id]), "start": reverse("start", args=[session_id])}
+    context = where_it_stands(session, may, way) | {
+        "at": at,
+        "is_nothing_new": "part" not in request.GET or request.GET.get("since") == "connected",
+        "ways": [way] if way else WAYS,
+    }
+    return show(request, "pages/link.html", context, parts={"link": "pages/parts/link.html"})
+
+
+def where_it_stands(session: Session, may: Permissions, way: str = "") -> dict[str, Any]:
+    """What every page that links shows; `at` and `ways` come from the page."""
     phase = phase_of(session.placement)
-    context = {
-        "card": card_of(session, access.permissions_on(session_id, by)),
+    return {
+        "card": card_of(session, may),
         "phase": phase,
         "challenge": challenge_of(session),
         "reason": reason_text(session.placement.shown_reason),
         "is_getting_ready": session.placement.state != State.PAIRING,
         "sandbox_url": settings.SANDBOX_URL,
         "starts_by_itself": phase in ("idle", "ended"),
-        "is_nothing_new": "part" not in request.GET or request.GET.get("since") == "connected",
-        "way": _way(request),
-        "ways": [_way(request)] if _way(request) else WAYS,
+        "way": way,
     }
-    return show(request, "pages/link.html", context, parts={"link": "pages/parts/link.html"})
 
 
 @require_POST

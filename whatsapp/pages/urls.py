@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from whatsapp.pages import chats, door, linking, sessions
+from whatsapp.pages import chats, door, guests, linking, sessions
 
 _SESSION = "sessions/<str:session_id>"
+_GUEST = "link/<str:invitation_id>"
 _CHAT = f"{_SESSION}/chats/<str:chat_id>"
 
 urlpatterns = [
@@ -27,6 +28,12 @@ urlpatterns = [
     path(f"{_SESSION}/access/<str:manager_id>/revoke", sessions.revoke, name="revoke"),
     path(f"{_SESSION}/link", linking.link, name="link"),
     path(f"{_SESSION}/link/code", linking.code, name="code"),
+    path(f"{_SESSION}/invite", guests.invite, name="invite"),
+    path(f"{_SESSION}/invite/<str:invitation_id>/revoke", guests.revoke, name="invite-revoke"),
+    path(_GUEST, guests.link, name="guest"),
+    path(f"{_GUEST}/enter", guests.enter, name="guest-enter"),
+    path(f"{_GUEST}/start", guests.start, name="guest-start"),
+    path(f"{_GUEST}/code", guests.code, name="guest-code"),
     path("whatsapp-pairing.html", linking.of_company, {"way": "code"}, name="pairing-page"),
     path("whatsapp-qr.html", linking.of_company, {"way": "qr"}, name="qr-page"),
     path(f"{_SESSION}/chats", chats.overview, name="chats"),

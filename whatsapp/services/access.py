@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from accounts.models import Membership, Role
-from accounts.permissions import SYSTEM, Actor, Permission, Rights, permitted
+from accounts.permissions import GUEST_PERMISSIONS, SYSTEM, Actor, Permission, Rights, permitted
 from tenants.models import Company
 from wharf.errors import PermissionDenied
 from whatsapp.errors import GrantingDenied, GrantNotFound, GrantsHidden, ManagerNotFound, SessionNotFound
@@ -20,7 +20,8 @@ def visible_sessions(by: Actor) -> SessionQuerySet:
     sessions: SessionQuerySet = Session.objects.live().with_placement()
     if Permission.SESSION_VIEW in by.permissions:
         return sessions
-    return sessions.filter(grants__user_id=by.user_id)
+    # Who is nobody was granted nothing.
+    return sessions.filter(grants__user_id=by.user_id) if by.user_id else sessions.none()
 
 
 def rights_on(session_id: str, by: Actor) -> Rights | None:
@@ -30,6 +31,8 @@ def rights_on(session_id: str, by: Actor) -> Rights | None:
 
 
 def permissions_on(session_id: str, by: Actor) -> frozenset[Permission]:
+    if by.guest_of:
+        return GUEST_PERMISSIONS if by.guest_of == session_id else frozenset()
     return permitted(by, rights_on(session_id, by))
 
 

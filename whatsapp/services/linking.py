@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db.models import F
 from django.utils import timezone
 
+from fleet import invitations
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import Happening
@@ -46,6 +47,7 @@ def record_device(company: Company, session: Session, placement: Placement, devi
     placement.device_jid = device_jid
     placement.store_id = placement.owner.store_id if placement.owner else ""
     placement.save(update_fields=["device_jid", "store_id"])
+    invitations.spend(session.pk)
     if transitions.forget_challenge(session.pk):
         transitions.tell_challenge(company, session.pk)
 

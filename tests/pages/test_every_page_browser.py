@@ -1,0 +1,91 @@
+"""Every page in a real browser: usable by everybody, on a narrow phone, in light and dark, and light to load."""
+
+from typing import Final
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, Response, expect
+
+from accounts.permissions import SYSTEM
+from fleet.states import State, Wanted
+from tests.browser import PHONE, Browsers, aside, log_in, needs_chromium, overflow
+from tests.pages.conftest import Desk
+from tests.people import Person
+from tests.test_strangers import PAGES, PUBLIC, filled
+from whatsapp.services import inviting
+
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
+
+NARROW: Final = (360, 740)
+#: What a page may weigh without pictures that people sent, with everything that it loads.
+MOST_BYTES: Final = 150_000
+#: Addresses of the older systems, that lead to one of these, and one that is a part of a page.
+_NO_PAGES: Final = {
+    "whatsapp-pairing.html",
+    "whatsapp-qr.html",
+    "sessions/<str:session_id>/chats/<str:chat_id>/messages/<str:message_id>",
+}
+#: Of what is public, the pages.
+_DOORS: Final = {"login"}
+
+
+def addresses(desk: Desk) -> list[str]:
+    """Of all pages that show anything, as the tables of strangers know them."""
+    ids = {"session_id": desk.session.pk, "chat_id": desk.chat.pk, "message_id": aside(desk.says, "Hello?").pk}
+    assert PUBLIC >= _DOORS
+    assert PAGES.keys() >= _NO_PAGES
+    found = [filled(route, ids) for route, calls in PAGES.items() if "GET" in calls and route not in _NO_PAGES]
+    return [*found, *(f"/{door}" for door in _DOORS)]
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that stops somebody, with where it is."""
+    found = Axe().run(page).response["violations"]
+    bad = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {node['html'][:160]} {node['failureSummary']}" for each in bad for node in each["nodes"]]
+
+
+def weighs(page: Page, address: str) -> tuple[int, int]:
+    """(status, bytes of everything that the page loads)"""
+    loaded: list[Response] = []
+
+    def note(response: Response) -> None:
+        loaded.append(response)
+
+    page.on("response", note)
+    response = page.goto(address, wait_until="load")
+    page.remove_listener("response", note)
+    assert response is not None
+    return response.status, sum(each.request.sizes()["responseBodySize"] for each in loaded if each.ok)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out_of_any_page(browsers: Browsers, desk: Desk, acme_admin: Person, scheme: str) -> None:
+    page = browsers.page(size=NARROW, color_scheme=scheme, reduced_motion="reduce", language="ru-RU")
+    log_in(page, acme_admin)
+    for address in addresses(desk):
+        status, weight = weighs(page, address)
+        assert status < 400, f"{address}: if it needs an id, say one in `addresses`"
+        expect(page.locator("main").first).to_be_visible()
+        assert serious(page) == [], address
+        assert overflow(page) <= 0, address
+        assert weight < MOST_BYTES, address
+
+
+def test_nobody_is_kept_out_of_linking(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:
+    """Codes on show, the link for a guest, the door and what is behind it."""
+    browsers.expected = ("410",)
+    aside(desk.is_in, State.UNPAIRED, wanted=Wanted.STOPPED, device_jid="", reason="never_linked")
+    row, secret = aside(desk.run, inviting.invite, company=desk.company, session_id=desk.session.pk, hours=1, by=SYSTEM)
+    page = browsers.logged_in(acme_admin, size=PHONE)
+    for address in (desk.at("/link"), desk.at("/invite"), f"/link/{row.pk}#{secret}"):
+        page.goto(address)
+        assert serious(page) == [], address
+        assert overflow(page) <= 0, address
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", name="Link a phone")).to_be_visible()
+    assert serious(page) == []
+    aside(desk.run, inviting.revoke, session_id=desk.session.pk, invitation_id=row.pk, by=SYSTEM)
+    page.reload()
+    expect(page.get_by_role("heading", name="This link was taken back")).to_be_visible()
+    assert serious(page) == []

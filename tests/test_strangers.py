@@ -373,6 +373,7 @@ OWN_PLACE: Final[Statuses] = dict.fromkeys(FOREIGN, 302)
 
 PAGES: Final[dict[str, dict[str, Call]]] = {
     "": {"GET": Call(statuses=OWN)},
+    "overview": {"GET": Call(statuses=OWN)},
     "sessions/new": {"GET": Call(statuses=ADMINS), "POST": Call(NEW, {**ADMINS, "globex admin": 302})},
     _P: {"GET": Call()},
     f"{_P}/start": {"POST": Call()},
@@ -630,7 +631,7 @@ def test_pages_show_strangers_nothing(scene: Scene, stranger: str, wants_json: b
             check_tells_nothing(answer, what)
 
 
-PARTS: Final = ("cards", "summary", "history", "link", "list", "status", "messages", "form")
+PARTS: Final = ("cards", "summary", "history", "link", "list", "status", "messages", "form", "overview")
 
 
 @pytest.mark.parametrize("stranger", FOREIGN)

@@ -5,6 +5,7 @@ from whatsapp.models.account import Account
 from whatsapp.models.chat import Chat
 from whatsapp.models.code_attempt import CodeAttempt
 from whatsapp.models.contact import Contact
+from whatsapp.models.day_figures import DayFigures
 from whatsapp.models.event import Event, EventCounter
 from whatsapp.models.imported import Imported
 from whatsapp.models.inbound_secret import InboundSecret
@@ -22,6 +23,7 @@ __all__ = [
     "Chat",
     "CodeAttempt",
     "Contact",
+    "DayFigures",
     "DeadLetter",
     "Delivery",
     "DeviceSnapshot",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.pages import chats, door, guests, linking, sessions
+from whatsapp.pages import chats, dashboard, door, guests, linking, sessions
 
 _SESSION = "sessions/<str:session_id>"
 _GUEST = "link/<str:invitation_id>"
@@ -14,6 +14,7 @@ urlpatterns = [
     path("company", door.choose_company, name="company"),
     path("language", door.choose_language, name="language"),
     path("", sessions.overview, name="sessions"),
+    path("overview", dashboard.overview, name="dashboard"),
     path("sessions/new", sessions.create, name="new-session"),
     path(_SESSION, sessions.detail, name="session"),
     path(f"{_SESSION}/start", sessions.start, name="start"),

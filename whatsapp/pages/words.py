@@ -51,6 +51,12 @@ def face_of(placement: Placement) -> Face:
     return Face("bad" if reason in _ALARMS else tone, gettext(title), reason_text(reason))
 
 
+def face_of_state(state: State) -> tuple[str, str]:
+    """(tone, title) of a state alone, whatever the reason was."""
+    tone, title = _STATES[state]
+    return tone, gettext(title)
+
+
 def reason_text(reason: str) -> str:
     text = SENTENCES[Reason(reason)]
     return gettext(text) if text else ""

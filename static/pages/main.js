@@ -11,7 +11,7 @@ followParts();
 dress(document);
 keepCounting();
 enhanceForms(refreshParts);
-if (document.querySelector("[data-part]")) stayConnected();
+if (document.querySelector("[data-part], [data-live]")) stayConnected();
 
 // A page that is there to start something presses its own button, once.
 const eager = document.querySelector("[data-press]");

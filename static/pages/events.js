@@ -59,7 +59,7 @@ function show([head, ...rows]) {
 /** What went from the page is found further back. */
 function leadOnFromLast() {
   const address = new URL(older.href);
-  address.searchParams.set("before", list.lastElementChild.dataset.cursor);
+  address.searchParams.set("before", [...list.querySelectorAll("[data-cursor]")].at(-1).dataset.cursor);
   older.href = address;
   older.parentElement.hidden = false;
 }

@@ -44,7 +44,9 @@ async function look() {
   setTimeout(() => { isAsking = false; if (isStale) look(); }, PAUSE);
 }
 
-function show([head, ...rows]) {
+function show(rows) {
+  // The cursor stands last.
+  const head = rows.pop();
   top = head.dataset.top;
   // More came than is told at once: what is shown has no holes.
   if ("gap" in head.dataset) list.replaceChildren();

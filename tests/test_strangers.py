@@ -638,6 +638,18 @@ def test_pages_show_strangers_nothing(scene: Scene, stranger: str, wants_json: b
             check_tells_nothing(answer, what)
 
 
+def test_pages_tell_whoever_may_what_they_keep_from_strangers(scene: Scene, acme: Company) -> None:
+    """Or the tests around this one would prove nothing."""
+    client = visitor(make_person(acme, Role.ADMIN))
+    paths = [filled(route, scene.ids) for route, calls in PAGES.items() if "GET" in calls]
+    paths.append(filled("webhooks/<str:endpoint_id>/events/E", scene.ids))
+
+    told = "".join(client.get(path).content.decode() for path in paths)
+
+    # Codes are on show while a number is being linked, and this one is linked.
+    assert [secret for secret in ALL_SECRETS if secret not in told] == ["2@acmescode"]
+
+
 PARTS: Final = (
     "cards", "summary", "history", "link", "list", "status", "messages", "form", "endpoints", "tries", "letters",
     "news", "state", "rows",

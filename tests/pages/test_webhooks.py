@@ -380,6 +380,16 @@ def test_older_tries_are_on_the_next_page(client: Client, desk: Desk) -> None:
     assert "data-renew" not in second.partition('id="log"')[2]
 
 
+@pytest.mark.parametrize("part", ["", "?part=", "?part=nothing"])
+def test_a_part_that_there_is_not_is_the_whole_page(client: Client, desk: Desk, part: str) -> None:
+    row = make(desk)
+    tried(desk, row, response="thanks")
+
+    seen = content(client.get(f"/webhooks/{row.pk}{part}"))
+
+    assert all(word in seen for word in ("<html", "Working", "thanks", "Deliveries"))
+
+
 def test_what_a_receiver_answered_is_text_and_nothing_else(client: Client, desk: Desk) -> None:
     row = make(desk)
     tried(desk, row, response="<script>alert(1)</script>")

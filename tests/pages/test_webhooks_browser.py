@@ -14,6 +14,7 @@ from tenants.context import run_in
 from tenants.models import Company
 from tests.browser import DESKTOP, PHONE, Browsers, aside, needs_chromium, overflow
 from tests.pages.conftest import Desk
+from tests.pages.test_linking_browser import without_socket
 from tests.people import Person
 from tests.whatsapp.desk import Desk as Inside
 from tests.whatsapp.desk import text
@@ -139,6 +140,18 @@ def test_events_appear_by_themselves_unless_paused_and_the_page_stays_bounded(
     last = rows.last.get_attribute("data-cursor")
     page.get_by_role("link", name="Older").click()
     assert int(rows.first.get_attribute("data-cursor") or 0) == int(last or 0) - 1
+
+
+def test_without_a_socket_the_events_are_asked_for(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:
+    page, _ = without_socket(browsers, acme_admin)
+    page.clock.install(time=timezone.now())
+    page.goto("/events")
+    expect(page.get_by_text("Live")).to_be_visible()
+    aside(says, desk, "Hello")
+
+    page.clock.run_for(20_000)
+
+    expect(page.locator("#events tr").first).to_contain_text("→ Bob: Hello")
 
 
 def fill(count: int) -> None:

@@ -7,19 +7,18 @@ from zoneinfo import ZoneInfo
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.pages import PageRequest
 from wharf.errors import sentence
+from wharf.meanings import say
 from whatsapp.pages.base import cursor, do, page, show
 from whatsapp.pages.endpoint_words import tries_of
 from whatsapp.pages.errors import BadStretch
 from whatsapp.pages.event_words import as_text, title_of
-from whatsapp.pages.webhooks import around
+from whatsapp.pages.webhooks import around, form
 from whatsapp.services import webhooks
-
-form = require_http_methods(["GET", "HEAD", "POST"])
 
 #: Lines of the log on one page, and of what was given up.
 LINES: Final = 50
@@ -134,32 +133,36 @@ def replay(request: PageRequest, endpoint_id: str) -> HttpResponse:
     caller = request.caller
     row = webhooks.find(endpoint_id, by=caller.actor)
     zone = ZoneInfo(caller.company.timezone)
-    asked = request.POST if request.method == "POST" else request.GET
-    now = timezone.now().astimezone(zone)
-    said = {
-        "begin": asked.get("begin", f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}"),
-        "end": asked.get("end", f"{now + timedelta(minutes=1):%Y-%m-%dT%H:%M}"),
-    }
+    said = _said(request, zone)
+    about: Any = {"endpoint_id": endpoint_id, "by": caller.actor}
 
-    def ask(error: str = "") -> HttpResponse:
-        context = {"endpoint": row, "said": said, "zone": zone.key, "error": error, "count": None}
-        if not error and "begin" in request.GET:
-            try:
-                begin, end = stretch(said, zone)
-            except BadStretch as problem:
-                return ask(gettext(problem.text))
-            context["count"] = webhooks.count_between(endpoint_id=endpoint_id, begin=begin, end=end, by=caller.actor)
+    def ask(error: str = "", count: int | None = None) -> HttpResponse:
+        context = {"endpoint": row, "said": said, "zone": zone.key, "error": error, "count": count}
         return show(request, "pages/replay.html", context, status=400 if error else 200)
 
     def deed() -> int:
         begin, end = stretch(said, zone)
-        return webhooks.replay_between(
-            company=caller.company, endpoint_id=endpoint_id, begin=begin, end=end, by=caller.actor
-        )
+        return webhooks.replay_between(company=caller.company, begin=begin, end=end, **about)
 
-    if request.method != "POST":
+    if request.method == "POST":
+        return do(request, deed, to=reverse("webhook", args=[endpoint_id]), done=_sent_again, again=ask)
+    if "begin" not in request.GET:
         return ask()
-    return do(request, deed, to=reverse("webhook", args=[endpoint_id]), done=_sent_again, again=ask)
+    try:
+        begin, end = stretch(said, zone)
+    except BadStretch as error:
+        return ask(say(error))
+    return ask(count=webhooks.count_between(begin=begin, end=end, **about))
+
+
+def _said(request: PageRequest, zone: ZoneInfo) -> dict[str, str]:
+    """The two fields; at first they are the last hour."""
+    asked = request.POST if request.method == "POST" else request.GET
+    now = timezone.now().astimezone(zone)
+    return {
+        "begin": asked.get("begin", f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M}"),
+        "end": asked.get("end", f"{now + timedelta(minutes=1):%Y-%m-%dT%H:%M}"),
+    }
 
 
 def stretch(said: dict[str, str], zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -327,16 +327,16 @@ def test_a_test_tells_what_the_receiver_said(client: Client, desk: Desk, receive
     refused = content(client.post(f"/webhooks/{row.pk}/test", follow=True))
 
     assert [request.event["type"] for request in receiver.heard] == ["webhook.test", "webhook.test"]
-    assert "Test: HTTP 200" in taken
+    assert "Result of the test: HTTP 200" in taken
     assert "thanks" in taken
-    assert "Test: HTTP 500" in refused
-    assert "Test:" not in content(client.get(f"/webhooks/{make(desk).pk}"))
+    assert "Result of the test: HTTP 500" in refused
+    assert "Result of the test" not in content(client.get(f"/webhooks/{make(desk).pk}"))
 
 
 def test_a_test_of_a_receiver_that_is_away_says_so(client: Client, desk: Desk) -> None:
     row = make(desk, url="http://127.0.0.1:9998/")
 
-    assert "Test: No connection" in content(client.post(f"/webhooks/{row.pk}/test", follow=True))
+    assert "Result of the test: No connection" in content(client.post(f"/webhooks/{row.pk}/test", follow=True))
 
 
 # -- the log -----------------------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """Webhooks, the event log and a queue in a real browser, with a real dispatcher: what happens appears by itself."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
@@ -110,8 +112,40 @@ def test_a_test_says_on_the_page_what_the_receiver_said(
 
     page.get_by_role("button", name="Test").click()
 
-    expect(page.locator(".state", has_text="Test: HTTP 200")).to_contain_text("thanks")
+    expect(page.locator(".state", has_text="Result of the test: HTTP 200")).to_contain_text("thanks")
     assert is_the_same(page)
+
+
+def test_who_deletes_a_webhook_gets_to_the_list_whatever_its_page_was_just_asking(
+    browsers: Browsers, acme: Company, acme_admin: Person, live_companies: None
+) -> None:
+    """An answer that the webhook is not there any more may come while the list is being loaded."""
+    browsers.expected = ("status of 404",)
+    made = endpoint(acme, "http://127.0.0.1:9999/")
+    page = browsers.logged_in(acme_admin)
+    asked, leaving = list[Route](), list[Route]()
+    page.route("**/*?part=summary", lambda route: asked.append(route))
+    page.route("**/webhooks", lambda route: leaving.append(route))
+    page.goto(f"/webhooks/{made.pk}")
+    page.get_by_role("link", name="Delete").click()
+    becomes(page, lambda: asked)
+
+    page.locator("#sheet").get_by_role("button", name="Delete").click()
+    becomes(page, lambda: leaving)
+    for route in asked:
+        route.fulfill(status=404)
+    page.wait_for_timeout(100)
+    leaving[0].continue_()
+
+    expect(page.get_by_text("No webhook yet")).to_be_visible()
+
+
+def becomes(page: Page, fact: Callable[[], Any]) -> None:
+    """Wait without keeping the browser from telling what happens."""
+    end = time.monotonic() + 20
+    while not fact():
+        assert time.monotonic() < end
+        page.wait_for_timeout(20)
 
 
 def test_events_appear_by_themselves_unless_paused_and_the_page_stays_bounded(

@@ -26,7 +26,7 @@ TITLES: Final[dict[str, str]] = {
     "access.changed": sentence("Access changed"),
     "webhook.disabled": sentence("A webhook was switched off"),
     batches.KIND: sentence("Messages of one chat"),
-    TEST_KIND: sentence("Test"),
+    TEST_KIND: sentence("Trial event"),
 }
 _GROUPS: Final[dict[str, str]] = {
     "message": sentence("Messages"),

@@ -41,6 +41,7 @@ from whatsapp.models import (
     Chat,
     DeadLetter,
     Delivery,
+    Event,
     InboundSecret,
     ManagerAccess,
     Message,
@@ -126,10 +127,12 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
     invitation, _ = invitations.make(
         company_id=acme.pk, session_id=desk.session_id, lifetime=timedelta(days=1), by_id="", by_name="Acmesinviter"
     )
+    event = Event.objects.get(kind="message.new")
     signed.rotate(company=acme, by=SYSTEM)
     return desk, {
         "endpoint_id": endpoint,
         "delivery_id": delivery,
+        "event_id": event.id,
         "session_id": desk.session_id,
         "chat_id": message.chat_id,
         "message_id": message.pk,
@@ -371,6 +374,7 @@ NEW: Final = {"name": "Mine"}
 #: Everybody is sent on to their own.
 OWN_PLACE: Final[Statuses] = dict.fromkeys(FOREIGN, 302)
 
+_PW: Final = "webhooks/<str:endpoint_id>"
 PAGES: Final[dict[str, dict[str, Call]]] = {
     "": {"GET": Call(statuses=OWN)},
     "overview": {"GET": Call(statuses=OWN)},
@@ -401,6 +405,26 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_C}/watching": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
     f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
+    f"{_P}/queue": {"GET": Call()},
+    f"{_P}/queue/pace": {"POST": Call({"min_gap": "5", "max_gap": "9"})},
+    f"{_P}/queue/messages/<str:message_id>/cancel": {"POST": Call()},
+    f"{_P}/queue/chats/<str:chat_id>/cancel": {"POST": Call()},
+    "webhooks": {"GET": Call(statuses=ADMINS)},
+    # Refused, so that there is no other endpoint beside acme's in the rows.
+    "webhooks/new": {"GET": Call(statuses=ADMINS), "POST": Call(statuses={**ADMINS, "globex admin": 400})},
+    _PW: {"GET": Call(statuses=NEVER)},
+    f"{_PW}/change": {"GET": Call(statuses=NEVER), "POST": Call({"description": "Stolen"}, NEVER)},
+    f"{_PW}/switch": {"POST": Call({"is_active": "false"}, NEVER)},
+    f"{_PW}/delete": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
+    f"{_PW}/rotate": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
+    f"{_PW}/secret": {"GET": Call(statuses=NEVER)},
+    f"{_PW}/test": {"POST": Call(statuses=NEVER)},
+    f"{_PW}/replay": {"GET": Call(statuses=NEVER), "POST": Call({"begin": "2026-01-01T00:00"}, NEVER)},
+    f"{_PW}/revive": {"POST": Call({"event": "E"}, NEVER)},
+    f"{_PW}/events/<str:event_id>": {"GET": Call(statuses=NEVER)},
+    f"{_PW}/deliveries/<int:delivery_id>/redeliver": {"POST": Call(statuses=NEVER)},
+    "events": {"GET": Call(statuses=ADMINS)},
+    "events/<str:event_id>": {"GET": Call(statuses=NEVER)},
 }
 
 #: Whoever asks gets the same; nothing of any company is in it.
@@ -631,7 +655,22 @@ def test_pages_show_strangers_nothing(scene: Scene, stranger: str, wants_json: b
             check_tells_nothing(answer, what)
 
 
-PARTS: Final = ("cards", "summary", "history", "link", "list", "status", "messages", "form", "overview")
+def test_pages_tell_whoever_may_what_they_keep_from_strangers(scene: Scene, acme: Company) -> None:
+    """Or the tests around this one would prove nothing."""
+    client = visitor(make_person(acme, Role.ADMIN))
+    paths = [filled(route, scene.ids) for route, calls in PAGES.items() if "GET" in calls]
+    paths.append(filled("webhooks/<str:endpoint_id>/events/E", scene.ids))
+
+    told = "".join(client.get(path).content.decode() for path in paths)
+
+    # Codes are on show while a number is being linked, and this one is linked.
+    assert [secret for secret in ALL_SECRETS if secret not in told] == ["2@acmescode"]
+
+
+PARTS: Final = (
+    "cards", "summary", "history", "link", "list", "status", "messages", "form", "endpoints", "tries", "letters",
+    "news", "state", "rows", "overview",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("stranger", FOREIGN)
@@ -653,8 +692,9 @@ def test_pages_know_none_of_acmes_ids_inside_ones_own_session(scene: Scene, stra
     for route in inner:
         for method, call in PAGES[route].items():
             answer = page_ask(client, method, filled(route, ids), call, scene.ids)
-            is_sharing = "/access" in route or "/managers" in route
-            expected = 403 if stranger == "neighbour" and is_sharing else 404
+            # Managers may share nothing, and have no webhooks and no log.
+            is_for_admins = "/access" in route or route.startswith(("webhooks", "events"))
+            expected = 403 if stranger == "neighbour" and is_for_admins else 404
             assert answer.status_code == expected, (method, route)
             check_tells_nothing(answer, route)
 

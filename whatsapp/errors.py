@@ -407,6 +407,13 @@ class DeliveryNotFound(WharfError):
     text = sentence("There is no such delivery")
 
 
+class EventNotKept(WharfError):
+    """The log goes back `EVENT_DAYS`, and whatever no log has was never an event."""
+
+    code, kind = "event_not_kept", Kind.NOT_FOUND
+    text = sentence("This event is not kept, or never was")
+
+
 class NothingToReplay(WharfError):
     code, kind = "nothing_to_replay", Kind.NOT_FOUND
     text = sentence("No such events are kept")

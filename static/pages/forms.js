@@ -87,6 +87,8 @@ async function send(form, submitter, changed) {
     const answer = await post(address, body);
     if (problem) problem.hidden = true;
     if (form.hasAttribute("data-go") && new URL(answer.url, location).pathname !== location.pathname) {
+      // Until the next page is there, what has gone missing from this one is that deed's doing too.
+      underWay += 1;
       location.assign(answer.url);
       return;
     }

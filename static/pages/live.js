@@ -14,7 +14,7 @@ const GRACE = 2_000;
 const TOPICS = {
   "session.changed": "session", "session.created": "session", "session.challenge": "challenge",
   "message.new": "chat", "chat.changed": "chat", "message.status": "message", "message.reaction": "message",
-  "chat.typing": "typing",
+  "chat.typing": "typing", "message.lost": "log", "webhook.disabled": "log",
   snapshot: "everything",
 };
 

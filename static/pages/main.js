@@ -12,7 +12,7 @@ dress(document);
 keepCounting();
 enhanceForms(refreshParts);
 if (document.querySelector("[data-alone]")) askAlone();
-else if (document.querySelector("[data-part]")) stayConnected();
+else if (document.querySelector("[data-part], [data-live]")) stayConnected();
 
 // A page that is there to start something presses its own button, once.
 const eager = document.querySelector("[data-press]");

@@ -2,6 +2,7 @@
 
 const language = document.documentElement.lang;
 const full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+const precise = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
 const date = new Intl.DateTimeFormat(language, { dateStyle: "short" });
@@ -17,6 +18,7 @@ const ahead = clockError();
 
 const SHOWN = {
   full: (at) => full.format(at),
+  precise: (at) => precise.format(at),
   clock: (at) => clock.format(at),
   short: (at) => (isToday(at) ? clock : isThisYear(at) ? day : date).format(at),
   ago,

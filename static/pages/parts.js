@@ -5,6 +5,7 @@
  *   data-part    where to ask         data-hears   the topics that concern it
  *   data-of      the session it is about (none: all of them)
  *   data-every   seconds between two questions while there is no socket, as long as nothing in it is `data-over`
+ *   data-renew   seconds after which it asks again by itself, for what no message tells
  *   data-trouble what to show as long as asking fails
  */
 
@@ -78,6 +79,8 @@ class Part {
   constructor(element) {
     this.#element = element;
     element.addEventListener("stale", () => this.refresh());
+    const seconds = Number(element.dataset.renew);
+    if (seconds) setInterval(() => { if (!document.hidden) this.refresh(); }, seconds * 1_000);
   }
 
   isConcernedBy(topic, session) {

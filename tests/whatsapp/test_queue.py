@@ -24,13 +24,14 @@ from whatsapp.errors import (
     BadPriority,
     BadSendTime,
     CancellingDenied,
+    ChatNotFound,
     MessageLeft,
     MessageNotFound,
     PacingDenied,
     QueueControlDenied,
     ReadingDenied,
 )
-from whatsapp.models import Message, MessageStatus, Pacing
+from whatsapp.models import Chat, Message, MessageStatus, Pacing
 from whatsapp.services import access, outbound, owning, pacing, queue
 from whatsapp.services.outbound import Delivery
 from whatsapp.services.pacing import Hold, Rules
@@ -261,6 +262,37 @@ def test_writers_take_back_their_own_and_chat_managers_everybodys(desk: Desk) ->
             cancel(desk, message_id, by=person.actor)
     cancel(desk, own, by=writer.actor)
     cancel(desk, others, by=keeper.actor)
+
+
+def test_all_that_waits_for_a_chat_is_taken_back_at_once(desk: Desk) -> None:
+    waiting = [put(desk, words) for words in ("one", "two")]
+    later, evens = put(desk, "later", send_at=in_(MINUTE)), put(desk, "Eve's", phone=EVE.pn)
+    chat_id = Message.objects.get(pk=later).chat_id
+
+    assert do(queue.cancel_chat, desk, chat_id=chat_id) == 3
+    assert do(queue.cancel_chat, desk, chat_id=chat_id) == 0
+
+    assert {desk.status(each) for each in (*waiting, later)} == {MessageStatus.CANCELLED}
+    assert orders_of(desk.take()) == ["Eve's"]
+    assert desk.status(evens) == MessageStatus.SENT
+    assert Chat.objects.get(pk=chat_id).last_message_text == ""
+
+
+def test_whoever_does_not_manage_chats_takes_back_their_own_of_a_chat(desk: Desk, acme_manager: Person) -> None:
+    rights = {"company": desk.company, "session_id": desk.session_id, "manager_id": acme_manager.user.pk, "by": SYSTEM}
+    access.grant(rights=Rights(can_read=True), **rights)  # type: ignore[arg-type]
+    others = put(desk, "others")
+    chat_id = Message.objects.get(pk=others).chat_id
+    with pytest.raises(CancellingDenied):
+        do(queue.cancel_chat, desk, by=acme_manager.actor, chat_id=chat_id)
+    access.grant(rights=Rights(can_write=True), **rights)  # type: ignore[arg-type]
+    own = put(desk, "own", by=acme_manager.actor)
+
+    assert do(queue.cancel_chat, desk, by=acme_manager.actor, chat_id=chat_id) == 1
+
+    assert (desk.status(own), desk.status(others)) == (MessageStatus.CANCELLED, MessageStatus.QUEUED)
+    with pytest.raises(ChatNotFound):
+        do(queue.cancel_chat, desk, chat_id="nothing")
 
 
 def test_what_is_no_message_of_ours_is_not_found(desk: Desk) -> None:

@@ -1,21 +1,18 @@
 """The outbound queue over REST: looking at it, stopping it, taking texts back, and how fast it goes."""
 
-from typing import Final
-
 from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from accounts.views import CompanyAPIView, CompanyRequest
 from wharf.api import ok
-from wharf.errors import sentence
 from wharf.moments import moment
 from wharf.schema import envelope
 from whatsapp import shapes
 from whatsapp.api import serializers as s
 from whatsapp.api.sessions import SESSION, shown
-from whatsapp.services import queue
-from whatsapp.services.pacing import Hold, Rules, Wait
+from whatsapp.services import pacing, queue
+from whatsapp.services.pacing import Rules, Wait
 from whatsapp.services.queue import Queue, Waiting
 
 
@@ -39,23 +36,11 @@ class QueueView(CompanyAPIView):
         return ok({"queue": _state(found), "messages": listed, "pagination": page.shape})
 
 
-#: What each text that waits is told to wait for.
-_HELD: Final[dict[Hold, str]] = {
-    Hold.SCHEDULED: sentence("It is to leave later."),
-    Hold.PAUSED: sentence("Sending was stopped here."),
-    Hold.NOT_CONNECTED: sentence("The number is not connected."),
-    Hold.PACING: sentence("There is a pause between messages."),
-    Hold.DAILY_LIMIT: sentence("As many messages as may leave in a day have left."),
-    Hold.NEW_CHAT_LIMIT: sentence("As many messages to new people as may leave in a day have left."),
-    Hold.NEW_CHATS_REFUSED: sentence("WhatsApp refuses messages to new people for now."),
-}
-
-
 def held(wait: Wait | None) -> shapes.Shape:
     """Why it waits, as a code and in the reader's language, and until when if anybody can tell."""
     if wait is None:
         return {"heldReason": None, "heldText": "", "retryAt": None}
-    return {"heldReason": wait.reason, "heldText": gettext(_HELD[wait.reason]), "retryAt": moment(wait.until)}
+    return {"heldReason": wait.reason, "heldText": gettext(pacing.WHY[wait.reason]), "retryAt": moment(wait.until)}
 
 
 def _waiting(row: Waiting, found: Queue, company_id: str) -> shapes.Shape:

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from django.conf import settings
-from django.db import connection
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -15,8 +12,7 @@ from whatsapp import shapes
 from whatsapp.api import webhook_serializers as s
 from whatsapp.models import WebhookEndpoint
 from whatsapp.services import webhooks
-from whatsapp.services.deliveries import Outgoing, Receiver
-from whatsapp.webhooks.posting import Answer, Poster
+from whatsapp.webhooks.trying import try_out
 
 #: What the API calls a thing, and what the services do.
 _NAMES = {
@@ -98,17 +94,8 @@ class TestView(CompanyAPIView):
     )
     def post(self, request: CompanyRequest, endpoint_id: str) -> Response:
         """Send a `webhook.test` now, also to one that is switched off, and say what the receiver said."""
-        receiver, event = webhooks.trial(company=request.company, endpoint_id=endpoint_id, by=request.actor)
-        if not connection.in_atomic_block:
-            # A receiver may take its time; the connection is for others meanwhile.
-            connection.close()
-        answer = async_to_sync(_post)(receiver, event)
-        return ok({"eventId": event.id, **shapes.attempt(answer)})
-
-
-async def _post(receiver: Receiver, event: Outgoing) -> Answer:
-    async with Poster(receiver, settings.WEBHOOK_ALLOWED_NETWORKS) as poster:
-        return await poster.post(event)
+        tried = try_out(company=request.company, endpoint_id=endpoint_id, by=request.actor)
+        return ok({"eventId": tried.event_id, **shapes.attempt(tried.answer)})
 
 
 class DeliveriesView(CompanyAPIView):

@@ -129,6 +129,12 @@ def number(request: HttpRequest, name: str, *, most: int) -> int:
     return max(1, min(int(text), most)) if is_number else 1
 
 
+def cursor(request: HttpRequest, name: str) -> int | None:
+    """Where a list goes on, as a number in the address; rubbish is none at all."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 # -- doing -----------------------------------------------------------------------------------------------------------
 def do(
     request: HttpRequest,

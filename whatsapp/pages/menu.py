@@ -22,6 +22,14 @@ class Entry:
 MENU: Final = (
     Entry("sessions", _("Numbers")),
     Entry("dashboard", _("Overview")),
+    Entry(
+        "webhooks",
+        _("Webhooks"),
+        needs=Permission.WEBHOOK_MANAGE,
+        also=frozenset({"webhook", "new-webhook", "change-webhook", "webhook-secret", "replay-webhook"}),
+    ),
+    # All of the log is for those who see everybody's numbers, chats and rights (`feed.look_back`).
+    Entry("events", _("Events"), needs=Permission.ACCESS_GRANT, also=frozenset({"event"})),
 )
 
 

@@ -132,7 +132,7 @@ def _deed(verb: Callable[..., Session], done: str) -> Callable[..., HttpResponse
 
 def _came_from(request: PageRequest, session_id: str) -> str:
     """The page whose button was pressed, by its short name."""
-    names = {"list": reverse("sessions"), "link": reverse("link", args=[session_id])}
+    names = {"list": reverse("sessions"), **{name: reverse(name, args=[session_id]) for name in ("link", "queue")}}
     return names.get(request.POST.get("from", ""), "")
 
 
@@ -165,6 +165,7 @@ def _confirmed(
         context = {
             "card": card_of(session, access.permissions_on(session_id, by)),
             "words": words,
+            "back": here,
             "goes": to == "sessions",
         }
         return show(request, "pages/confirm.html", context, parts={"form": "pages/parts/confirm.html"})

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from whatsapp.pages import chats, dashboard, door, guests, linking, sessions
+from whatsapp.pages import chats, dashboard, deliveries, door, events, guests, linking, queue, sessions, webhooks
 
 _SESSION = "sessions/<str:session_id>"
 _GUEST = "link/<str:invitation_id>"
 _CHAT = f"{_SESSION}/chats/<str:chat_id>"
+_WEBHOOK = "webhooks/<str:endpoint_id>"
 
 urlpatterns = [
     path("login", door.log_in, name="login"),
@@ -46,4 +47,23 @@ urlpatterns = [
     path(f"{_CHAT}/watching", chats.watches, name="watching"),
     path(f"{_CHAT}/messages/<str:message_id>", chats.message, name="message"),
     path(f"{_CHAT}/messages/<str:message_id>/reaction", chats.reaction, name="reaction"),
+    path(f"{_SESSION}/queue", queue.overview, name="queue"),
+    path(f"{_SESSION}/queue/pace", queue.pace, name="pace"),
+    path(f"{_SESSION}/queue/messages/<str:message_id>/cancel", queue.cancel, name="cancel"),
+    path(f"{_SESSION}/queue/chats/<str:chat_id>/cancel", queue.cancel_chat, name="cancel-chat"),
+    path("webhooks", webhooks.overview, name="webhooks"),
+    path("webhooks/new", webhooks.create, name="new-webhook"),
+    path(_WEBHOOK, deliveries.detail, name="webhook"),
+    path(f"{_WEBHOOK}/change", webhooks.change, name="change-webhook"),
+    path(f"{_WEBHOOK}/switch", webhooks.switch, name="switch-webhook"),
+    path(f"{_WEBHOOK}/delete", webhooks.delete, name="delete-webhook"),
+    path(f"{_WEBHOOK}/rotate", webhooks.rotate, name="rotate-webhook"),
+    path(f"{_WEBHOOK}/secret", webhooks.secret, name="webhook-secret"),
+    path(f"{_WEBHOOK}/test", webhooks.test, name="test-webhook"),
+    path(f"{_WEBHOOK}/replay", deliveries.replay, name="replay-webhook"),
+    path(f"{_WEBHOOK}/revive", deliveries.revive, name="revive-webhook"),
+    path(f"{_WEBHOOK}/events/<str:event_id>", deliveries.event, name="webhook-event"),
+    path(f"{_WEBHOOK}/deliveries/<int:delivery_id>/redeliver", deliveries.redeliver, name="redeliver"),
+    path("events", events.overview, name="events"),
+    path("events/<str:event_id>", events.event, name="event"),
 ]

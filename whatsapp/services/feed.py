@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import connection, transaction
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
+from accounts.errors import AdminsOnly
 from accounts.permissions import Actor, Permission
 from whatsapp.catalogue import KINDS, Audience
-from whatsapp.errors import CursorAhead, CursorTooOld
+from whatsapp.errors import CursorAhead, CursorTooOld, EventNotKept
 from whatsapp.models import Event, EventCounter
 from whatsapp.services.access import permissions_by_session
 
@@ -80,11 +81,7 @@ def read(*, by: Actor, after: int | None = None, wanted: Wanted = Wanted(), limi
     """
     last = top()
     after = floor() if after is None else _checked(after, last)
-    rows = Event.objects.filter(_allowed(by), position__gt=after, position__lte=last)
-    if wanted.kinds:
-        rows = rows.filter(kind__in=wanted.kinds)
-    if wanted.session_id:
-        rows = rows.filter(session_id=wanted.session_id)
+    rows = _only(Event.objects.filter(_allowed(by), position__gt=after, position__lte=last), wanted)
     events = list(rows.order_by("position")[: min(limit, MAX_EVENTS)])
     is_full = len(events) == min(limit, MAX_EVENTS)
     return Stretch(events, events[-1].position if is_full else last, is_full and events[-1].position < last)
@@ -107,6 +104,58 @@ def wait_for_news(after: int, *, seconds: float) -> None:
         time.sleep(LOOK_SECONDS)
 
 
+# -- looking back ------------------------------------------------------------------------------------------------------
+#: Positions that one look goes back: what is rare is looked for in steps, whatever the log's length.
+WINDOW: Final = 100_000
+#: What it takes to read all of the log: rights on single sessions are not looked at.
+_WHOLE: Final = frozenset({Permission.SESSION_VIEW, Permission.CHAT_READ, Permission.ACCESS_GRANT})
+
+
+@dataclass(frozen=True)
+class Past:
+    """Events, the newest first, of everything up to `top`; `before` is the cursor to go on with, None at the end."""
+
+    events: list[Event]
+    top: int
+    before: int | None
+
+
+def look_back(
+    *, by: Actor, before: int | None = None, after: int = 0, wanted: Wanted = Wanted(), limit: int = 50
+) -> Past:
+    """The whole log backwards from a cursor, not beyond another one: at most `WINDOW` positions.
+
+    Without an event in that stretch, what is asked for may still be further back. Raises AdminsOnly.
+    """
+    _require_all(by)
+    last = top() if before is None else before - 1
+    first = max(after, last - WINDOW)
+    rows = _only(Event.objects.filter(position__gt=first, position__lte=last), wanted)
+    events = list(rows.order_by("-position")[:limit])
+    end = events[-1].position - 1 if len(events) == limit else first
+    return Past(events, last, end + 1 if end > max(after, floor()) else None)
+
+
+def find(event_id: str, *, by: Actor) -> Event:
+    """Raises AdminsOnly, EventNotKept."""
+    _require_all(by)
+    row = Event.objects.filter(id=event_id).first()
+    if row is None:
+        raise EventNotKept
+    return row
+
+
+def _require_all(by: Actor) -> None:
+    if not by.permissions >= _WHOLE:
+        raise AdminsOnly
+
+
+def _only(rows: QuerySet[Event], wanted: Wanted) -> QuerySet[Event]:
+    rows = rows.filter(kind__in=wanted.kinds) if wanted.kinds else rows
+    return rows.filter(session_id=wanted.session_id) if wanted.session_id else rows
+
+
+# -- who may -----------------------------------------------------------------------------------------------------------
 def _allowed(by: Actor) -> Q:
     permissions = permissions_by_session(by)
     readable = [session_id for session_id, held in permissions.items() if Permission.CHAT_READ in held]

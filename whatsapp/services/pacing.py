@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from wharf.errors import sentence
+
 #: How long texts to new people wait after so many refusals in a row; the last one for ever.
 REFUSAL_PAUSES: Final = tuple(timedelta(hours=hours) for hours in (0.25, 1, 3, 6, 12, 24))
 #: A text that is to find out whether WhatsApp takes them again has this long to be answered; then another one tries.
@@ -30,6 +32,18 @@ class Hold(StrEnum):
     DAILY_LIMIT = "daily_limit"
     NEW_CHAT_LIMIT = "new_chat_limit"
     NEW_CHATS_REFUSED = "new_chats_refused"
+
+
+#: What people read of each.
+WHY: Final[dict[Hold, str]] = {
+    Hold.SCHEDULED: sentence("It is to leave later."),
+    Hold.PAUSED: sentence("Sending was stopped here."),
+    Hold.NOT_CONNECTED: sentence("The number is not connected."),
+    Hold.PACING: sentence("There is a pause between messages."),
+    Hold.DAILY_LIMIT: sentence("As many messages as may leave in a day have left."),
+    Hold.NEW_CHAT_LIMIT: sentence("As many messages to new people as may leave in a day have left."),
+    Hold.NEW_CHATS_REFUSED: sentence("WhatsApp refuses messages to new people for now."),
+}
 
 
 @dataclass(frozen=True)

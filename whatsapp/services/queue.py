@@ -4,6 +4,7 @@ Whoever writes locks the placement first, as the owner does when it hands texts 
 handed over, and never both.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -27,7 +28,7 @@ from whatsapp.errors import (
 from whatsapp.models import Account, Chat, Message, MessageStatus, Pacing, Session
 from whatsapp.services import inbound, news, standing, statuses, transitions
 from whatsapp.services.access import find_session, permissions_on
-from whatsapp.services.chats import MAX_LIMIT, Page
+from whatsapp.services.chats import MAX_LIMIT, Page, find_chat
 from whatsapp.services.handing import expire
 from whatsapp.services.pacing import Allowance, Hold, Rules, Wait
 
@@ -192,18 +193,42 @@ def cancel(*, company: Company, session_id: str, message_id: str, by: Actor) -> 
     MessageNotFound, MessageLeft.
     """
     session = find_session(session_id, by=by)
-    may = permissions_on(session_id, by)
-    if not may & {Permission.CHAT_WRITE, Permission.CHAT_MANAGE}:
-        raise CancellingDenied
+    may = _cancelling(session_id, by)
     _lock(session_id)
     row = _of_ours(session, message_id)
     if Permission.CHAT_MANAGE not in may and (row.sent_by_id is None or row.sent_by_id != by.user_id):
         raise CancellingDenied
     if row.status == MessageStatus.QUEUED:
-        _take_back(company, session, row)
+        _take_back(company, session, row.chat, [row])
     if row.status != MessageStatus.CANCELLED:
         raise MessageLeft
     return row
+
+
+@news.writing
+def cancel_chat(*, company: Company, session_id: str, chat_id: str, by: Actor) -> int:
+    """Take back all that waits for one chat and that `by` may take back; how many. Rights are those of `cancel`.
+
+    Raises CancellingDenied, ChatNotFound.
+    """
+    session = find_session(session_id, by=by)
+    may = _cancelling(session_id, by)
+    chat = find_chat(session, chat_id)
+    _lock(session_id)
+    rows = Message.objects.filter(_QUEUED, session=session, chat=chat).order_by("id")
+    if Permission.CHAT_MANAGE not in may:
+        rows = rows.filter(sent_by_id=by.user_id or "")
+    waiting = list(rows.select_related("chat__contact", "sent_by", "sender", "account"))
+    if waiting:
+        _take_back(company, session, chat, waiting)
+    return len(waiting)
+
+
+def _cancelling(session_id: str, by: Actor) -> frozenset[Permission]:
+    may = permissions_on(session_id, by)
+    if not may & {Permission.CHAT_WRITE, Permission.CHAT_MANAGE}:
+        raise CancellingDenied
+    return may
 
 
 def _of_ours(session: Session, message_id: str) -> Message:
@@ -217,12 +242,15 @@ def _of_ours(session: Session, message_id: str) -> Message:
     return row
 
 
-def _take_back(company: Company, session: Session, row: Message) -> None:
-    Account.objects.select_for_update(no_key=True).get(pk=row.account_id)
-    row.status = MessageStatus.CANCELLED
-    row.save(update_fields=["status"])
-    _show_last(row.chat)
-    statuses.tell_status(company, session, row)
+def _take_back(company: Company, session: Session, chat: Chat, rows: Sequence[Message]) -> None:
+    """Texts of one chat."""
+    Account.objects.select_for_update(no_key=True).get(pk=chat.account_id)
+    for row in rows:
+        row.status = MessageStatus.CANCELLED
+    Message.objects.bulk_update(rows, ["status"])
+    _show_last(chat)
+    for row in rows:
+        statuses.tell_status(company, session, row)
 
 
 def _show_last(chat: Chat) -> None:

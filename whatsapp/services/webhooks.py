@@ -31,6 +31,7 @@ from whatsapp.catalogue import KINDS
 from whatsapp.errors import (
     DeliveryNotFound,
     EndpointNotFound,
+    EventNotKept,
     NothingToReplay,
     SecretUnreadable,
     SessionNotFound,
@@ -39,7 +40,7 @@ from whatsapp.errors import (
 )
 from whatsapp.models import DeadLetter, Delivery, Event, Session, WebhookEndpoint, WebhookLane
 from whatsapp.models.webhook import DisabledReason
-from whatsapp.services import deliveries, feed, news
+from whatsapp.services import batches, deliveries, feed, news
 from whatsapp.services.deliveries import HEADERS, SECRET, Outgoing, Receiver
 
 MAX_ENDPOINTS: Final = 50
@@ -287,8 +288,17 @@ def replay_between(*, company: Company, endpoint_id: str, begin: datetime, end: 
     Raises AdminsOnly, EndpointNotFound, NothingToReplay, TooManyReplays.
     """
     row = find(endpoint_id, by=by)
+    return _replay(company, row, _stretch(_logged(row, begin, end)))
+
+
+def count_between(*, endpoint_id: str, begin: datetime, end: datetime, by: Actor) -> int:
+    """How many events `replay_between` would send. Raises AdminsOnly, EndpointNotFound."""
+    return _logged(find(endpoint_id, by=by), begin, end).count()
+
+
+def _logged(row: WebhookEndpoint, begin: datetime, end: datetime) -> QuerySet[Event]:
     rows = deliveries.Wanted(row.kinds, row.session_ids).of(Event.objects.all())
-    return _replay(company, row, _stretch(rows.filter(recorded_at__gte=begin, recorded_at__lte=end)))
+    return rows.filter(recorded_at__gte=begin, recorded_at__lte=end)
 
 
 def replay_events(*, company: Company, endpoint_id: str, event_ids: Sequence[str], by: Actor) -> int:
@@ -351,3 +361,20 @@ def dead_letters_of(endpoint_id: str, *, by: Actor, before: str = "", limit: int
     """The newest first; `before` is an id of one. Raises AdminsOnly, EndpointNotFound."""
     rows = find(endpoint_id, by=by).dead_letters.all()
     return list((rows.filter(pk__lt=before) if before else rows).order_by("-id")[:limit])
+
+
+def body_of(*, company: Company, endpoint_id: str, event_id: str, by: Actor) -> shapes.Shape:
+    """An event or a batch as it is sent, from the log or the dead letters.
+
+    Raises AdminsOnly, EndpointNotFound, EventNotKept.
+    """
+    row = find(endpoint_id, by=by)
+    if event := Event.objects.filter(id=event_id).first():
+        return shapes.event(event, company.pk)
+    if group := batches.find(event_id):
+        return shapes.batch(group, event_id, batches.KIND, company.pk)
+    letter = row.dead_letters.filter(event_id=event_id).first()
+    if letter is None:
+        raise EventNotKept
+    body: shapes.Shape = letter.body
+    return body

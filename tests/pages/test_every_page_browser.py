@@ -8,10 +8,11 @@ from playwright.sync_api import Page, Response, expect
 
 from accounts.permissions import SYSTEM
 from fleet.states import State, Wanted
+from tenants.models import Company
 from tests.browser import PHONE, Browsers, aside, log_in, needs_chromium, overflow
 from tests.pages.conftest import Desk
 from tests.people import Person
-from tests.test_strangers import PAGES, PUBLIC, filled
+from tests.test_strangers import PAGES, PUBLIC, Scene, filled
 from whatsapp.services import inviting
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
@@ -25,17 +26,19 @@ _NO_PAGES: Final = {
     "whatsapp-qr.html",
     "sessions/<str:session_id>/chats/<str:chat_id>/messages/<str:message_id>",
 }
+#: An event of which only the delivery is left.
+_DELIVERED: Final = "webhooks/<str:endpoint_id>/events/<str:event_id>"
 #: Of what is public, the pages.
 _DOORS: Final = {"login"}
 
 
-def addresses(desk: Desk) -> list[str]:
+def addresses(scene: Scene) -> list[str]:
     """Of all pages that show anything, as the tables of strangers know them."""
-    ids = {"session_id": desk.session.pk, "chat_id": desk.chat.pk, "message_id": aside(desk.says, "Hello?").pk}
     assert PUBLIC >= _DOORS
-    assert PAGES.keys() >= _NO_PAGES
-    found = [filled(route, ids) for route, calls in PAGES.items() if "GET" in calls and route not in _NO_PAGES]
-    return [*found, *(f"/{door}" for door in _DOORS)]
+    assert PAGES.keys() >= _NO_PAGES | {_DELIVERED}
+    ids = {_DELIVERED: scene.ids | {"event_id": "E"}}
+    routes = [route for route, calls in PAGES.items() if "GET" in calls and route not in _NO_PAGES]
+    return [*(filled(route, ids.get(route, scene.ids)) for route in routes), *(f"/{door}" for door in _DOORS)]
 
 
 def serious(page: Page) -> list[str]:
@@ -60,10 +63,13 @@ def weighs(page: Page, address: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_kept_out_of_any_page(browsers: Browsers, desk: Desk, acme_admin: Person, scheme: str) -> None:
+def test_nobody_is_kept_out_of_any_page(
+    browsers: Browsers, acme: Company, globex: Company, acme_admin: Person, scheme: str
+) -> None:
+    scene = aside(Scene.set, acme, globex)
     page = browsers.page(size=NARROW, color_scheme=scheme, reduced_motion="reduce", language="ru-RU")
     log_in(page, acme_admin)
-    for address in addresses(desk):
+    for address in addresses(scene):
         status, weight = weighs(page, address)
         assert status < 400, f"{address}: if it needs an id, say one in `addresses`"
         expect(page.locator("main").first).to_be_visible()

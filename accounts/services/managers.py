@@ -4,10 +4,12 @@ from typing import Final, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 
+from accounts.departures import membership_changed
 from accounts.errors import AdminsOnly, AlreadyMember, EmailTaken, ManagerNotFound, PersonDecides
-from accounts.models import Membership, MembershipQuerySet, Role, User, normalise_email
+from accounts.models import Membership, MembershipQuerySet, Purpose, Role, User, normalise_email
 from accounts.permissions import Actor, Permission, require
-from accounts.services import people
+from accounts.services import people, registration
+from accounts.services.codes import Client
 from accounts.tasks import mail_password_changed, mail_welcome
 from accounts.throttle import EMAILS_PER_COMPANY, MANAGERS_PER_COMPANY, count_request
 from tenants.models import Company
@@ -23,8 +25,10 @@ class Changes(TypedDict, total=False):
 
 
 @transaction.atomic
-def create(*, company: Company, by: Actor, email: str, first_name: str, last_name: str, password: str) -> Membership:
-    """A manager, told so by mail, without the password.
+def create(
+    *, company: Company, by: Actor, email: str, first_name: str, last_name: str, password: str | None
+) -> Membership:
+    """A manager, told so by mail, without the password. With None, the mail asks them to choose one themselves.
 
     Somebody who has an account elsewhere keeps it as it is, the password too (`people.create_member`). Raises
     AdminsOnly, ManagerLimitReached, AlreadyMember, EmailWrong, PasswordShort, PasswordWeak, TooManyRequests.
@@ -32,7 +36,8 @@ def create(*, company: Company, by: Actor, email: str, first_name: str, last_nam
     people.require_over(by, company, Permission.PEOPLE_MANAGE)
     count_request(MANAGERS_PER_COMPANY, company.pk)
     # Said to whoever asks, so that a weak one does not tell that nobody has the address yet.
-    people.checked_password(password, User(email=email, first_name=first_name, last_name=last_name))
+    if password is not None:
+        people.checked_password(password, User(email=email, first_name=first_name, last_name=last_name))
     made = people.create_member(
         company=company,
         email=email,
@@ -42,7 +47,7 @@ def create(*, company: Company, by: Actor, email: str, first_name: str, last_nam
         last_name=last_name,
         password=password,
     )
-    mail_welcome.defer(membership_id=made.membership.pk)
+    mail_welcome.defer(membership_id=made.membership.pk, is_invited=password is None)
     return made.membership
 
 
@@ -95,6 +100,30 @@ def remove(*, company: Company, manager_id: str, by: Actor) -> None:
     Raises AdminsOnly, ManagerNotFound.
     """
     people.remove_member(membership=find(company=company, manager_id=manager_id, by=by), by=by)
+
+
+@transaction.atomic
+def set_active(*, company: Company, manager_id: str, is_active: bool, by: Actor) -> Membership:
+    """Keep a manager out for now, or let them in again. Their account elsewhere, and what they were granted, stay.
+
+    Live connections end, or may begin, at once. Raises AdminsOnly, ManagerNotFound.
+    """
+    membership = find(company=company, manager_id=manager_id, by=by)
+    membership.is_active = is_active
+    membership.save(update_fields=["is_active", "updated_at"])
+    membership_changed(company, membership.user_id)
+    return membership
+
+
+def send_password_code(*, company: Company, manager_id: str, by: Actor, client: Client) -> Membership:
+    """Mail a manager the code with which they choose a new password; nobody here learns it.
+
+    Raises AdminsOnly, ManagerNotFound, TooManyRequests.
+    """
+    membership = find(company=company, manager_id=manager_id, by=by)
+    count_request(MANAGERS_PER_COMPANY, company.pk)
+    registration.send_code(email=membership.user.email, mode=Purpose.RESET, client=client)
+    return membership
 
 
 def _managers(company: Company) -> MembershipQuerySet:

@@ -22,8 +22,9 @@ from django_tenants.utils import tenant_context
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.models import Membership, Role, User
+from accounts.models import ApiKey, Membership, Role, User
 from accounts.permissions import SYSTEM, Rights
+from accounts.services import api_keys
 from config.asgi import application
 from fleet.models import EndpointPlacement, Placement
 from tenants.context import arun_in, run_in
@@ -65,7 +66,7 @@ EVERYTHING: Final = Rights(can_read=True, can_write=True, can_manage_chats=True)
 BOB: Final = Party(pn="4915559990002", lid="99000000009999", name="Bobwhoisacmes")
 SECRETS: Final = (NUMBER, BOB.pn, BOB.lid, BOB.name, "Acmesfrontdesk", "Acmesquestion", "Acmesprofile", "2@acmescode")
 #: What is never told live anyway.
-ALL_SECRETS: Final = (*SECRETS, "Acmeshook", "Acmesresponse", "Acmesletter")
+ALL_SECRETS: Final = (*SECRETS, "Acmeshook", "Acmesresponse", "Acmesletter", "Acmeskey")
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -122,10 +123,12 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
     access.revoke(manager_id=revoked.user.pk, **sharing)  # type: ignore[arg-type]
     message = Message.objects.get()
     endpoint, delivery = _endpoint(acme)
+    key, _ = api_keys.create(company=acme, name="Acmeskey", by=SYSTEM)
     signed.rotate(company=acme, by=SYSTEM)
     return desk, {
         "endpoint_id": endpoint,
         "delivery_id": delivery,
+        "key_id": key.pk,
         "session_id": desk.session_id,
         "chat_id": message.chat_id,
         "message_id": message.pk,
@@ -167,7 +170,8 @@ def _rows() -> list[object]:
 def _shared_rows(acme: Company, manager_id: str) -> list[object]:
     memberships = Membership.objects.filter(company=acme, user=manager_id).values()
     plans = Company.objects.filter(pk=acme.pk).values()
-    return [list(rows) for rows in (plans, memberships, User.objects.filter(pk=manager_id).values())]
+    keys = ApiKey.objects.filter(company=acme).values()
+    return [list(rows) for rows in (plans, memberships, keys, User.objects.filter(pk=manager_id).values())]
 
 
 @pytest.fixture
@@ -358,7 +362,9 @@ SMUGGLED: Final = {
 
 _P: Final = "sessions/<str:session_id>"
 _C: Final = f"{_P}/chats/<str:chat_id>"
+_M: Final = "people/<str:manager_id>"
 NEW: Final = {"name": "Mine"}
+PERSON: Final = {"email": "new@globex.test", "first_name": "New", "password": "harbour-lights-8"}
 #: Everybody is sent on to their own.
 OWN_PLACE: Final[Statuses] = dict.fromkeys(FOREIGN, 302)
 
@@ -389,6 +395,22 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_C}/watching": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
     f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
+    "keys": {"GET": Call(statuses=ADMINS)},
+    "keys/new": {
+        "GET": Call(statuses=ADMINS),
+        "POST": Call({"name": "Mine", "scopes": "read"}, {**ADMINS, "globex admin": 302}),
+    },
+    "keys/<str:key_id>": {"GET": Call(statuses=NEVER)},
+    "keys/<str:key_id>/revoke": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
+    "people": {"GET": Call(statuses=ADMINS)},
+    "people/new": {"GET": Call(statuses=ADMINS), "POST": Call(PERSON, {**ADMINS, "globex admin": 302})},
+    _M: {"GET": Call(statuses=NEVER)},
+    f"{_M}/change": {"GET": Call(statuses=NEVER), "POST": Call({"first_name": "Stolen"}, NEVER)},
+    f"{_M}/rights": {"POST": Call({"shown": "{session_id}", "can_read": "{session_id}"}, NEVER)},
+    f"{_M}/password": {"POST": Call(statuses=NEVER)},
+    f"{_M}/deactivate": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
+    f"{_M}/activate": {"POST": Call(statuses=NEVER)},
+    f"{_M}/remove": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
 }
 
 #: Whoever asks gets the same; nothing of any company is in it.
@@ -409,6 +431,7 @@ PUBLIC: Final = {
     "api/auth/verify-email",
     "api/auth/reset-password",
     "login",
+    "password",
     "logout",
     "language",
 }
@@ -614,7 +637,7 @@ def test_pages_show_strangers_nothing(scene: Scene, stranger: str, wants_json: b
             check_tells_nothing(answer, what)
 
 
-PARTS: Final = ("cards", "summary", "history", "link", "list", "status", "messages", "form")
+PARTS: Final = ("cards", "summary", "history", "link", "list", "status", "messages", "form", "managers", "keys")
 
 
 @pytest.mark.parametrize("stranger", FOREIGN)
@@ -636,8 +659,8 @@ def test_pages_know_none_of_acmes_ids_inside_ones_own_session(scene: Scene, stra
     for route in inner:
         for method, call in PAGES[route].items():
             answer = page_ask(client, method, filled(route, ids), call, scene.ids)
-            is_sharing = "/access" in route or "/managers" in route
-            expected = 403 if stranger == "neighbour" and is_sharing else 404
+            is_for_admins = "/access" in route or route.startswith(("people/", "keys/"))
+            expected = 403 if stranger == "neighbour" and is_for_admins else 404
             assert answer.status_code == expected, (method, route)
             check_tells_nothing(answer, route)
 

@@ -129,6 +129,11 @@ def number(request: HttpRequest, name: str, *, most: int) -> int:
     return max(1, min(int(text), most)) if is_number else 1
 
 
+def typed(request: HttpRequest, name: str, *, most: int) -> str:
+    """What stands in a field of a form, without spaces around it, and no longer than is stored."""
+    return request.POST.get(name, "").strip()[:most]
+
+
 # -- doing -----------------------------------------------------------------------------------------------------------
 def do(
     request: PageRequest,

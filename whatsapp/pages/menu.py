@@ -19,7 +19,11 @@ class Entry:
     also: frozenset[str] = frozenset()
 
 
-MENU: Final = (Entry("sessions", _("Numbers")),)
+MENU: Final = (
+    Entry("sessions", _("Numbers")),
+    Entry("people", _("People"), needs=Permission.PEOPLE_MANAGE, also=frozenset({"person", "new-person"})),
+    Entry("keys", _("API keys"), needs=Permission.COMPANY_MANAGE, also=frozenset({"key", "new-key"})),
+)
 
 
 @dataclass(frozen=True)

@@ -364,6 +364,7 @@ _P: Final = "sessions/<str:session_id>"
 _C: Final = f"{_P}/chats/<str:chat_id>"
 _M: Final = "people/<str:manager_id>"
 NEW: Final = {"name": "Mine"}
+SETTINGS: Final = {"name": "Globex", "language": "ru", "currency": "EUR"}
 PERSON: Final = {"email": "new@globex.test", "first_name": "New", "password": "harbour-lights-8"}
 #: Everybody is sent on to their own.
 OWN_PLACE: Final[Statuses] = dict.fromkeys(FOREIGN, 302)
@@ -395,6 +396,9 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_C}/watching": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
     f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
+    "settings": {"GET": Call(statuses=ADMINS), "POST": Call(SETTINGS, {**ADMINS, "globex admin": 302})},
+    "account": {"GET": Call(statuses=OWN), "POST": Call({"first_name": "Somebody"}, OWN_PLACE)},
+    "account/password": {"POST": Call({"current": "guess", "new": "lighthouse-41"}, dict.fromkeys(FOREIGN, 400))},
     "keys": {"GET": Call(statuses=ADMINS)},
     "keys/new": {
         "GET": Call(statuses=ADMINS),

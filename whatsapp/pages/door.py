@@ -165,5 +165,13 @@ def choose_language(request: HttpRequest) -> HttpResponse:
         people.change_person(user=request.user, by=operator_actor(request.user), language=language)
     translation.activate(language)
     response: HttpResponseRedirect = redirect(_next(request))
-    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=365 * 24 * 3600, samesite="Lax")
+    remember_language(response, language)
     return response
+
+
+def remember_language(response: HttpResponse, language: str) -> None:
+    """For the pages before the log-in; without a language it is the browser's again."""
+    if language:
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=365 * 24 * 3600, samesite="Lax")
+    else:
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")

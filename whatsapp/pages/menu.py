@@ -23,6 +23,7 @@ MENU: Final = (
     Entry("sessions", _("Numbers")),
     Entry("people", _("People"), needs=Permission.PEOPLE_MANAGE, also=frozenset({"person", "new-person"})),
     Entry("keys", _("API keys"), needs=Permission.COMPANY_MANAGE, also=frozenset({"key", "new-key"})),
+    Entry("settings", _("Settings"), needs=Permission.COMPANY_MANAGE),
 )
 
 

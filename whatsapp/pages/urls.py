@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.pages import chats, door, keys, linking, people, sessions
+from whatsapp.pages import account, chats, company, door, keys, linking, people, sessions
 
 _SESSION = "sessions/<str:session_id>"
 _PERSON = "people/<str:manager_id>"
@@ -31,6 +31,9 @@ urlpatterns = [
     path(f"{_SESSION}/link/code", linking.code, name="code"),
     path("whatsapp-pairing.html", linking.of_company, {"way": "code"}, name="pairing-page"),
     path("whatsapp-qr.html", linking.of_company, {"way": "qr"}, name="qr-page"),
+    path("settings", company.overview, name="settings"),
+    path("account", account.overview, name="account"),
+    path("account/password", account.password, name="my-password"),
     path("people", people.overview, name="people"),
     path("people/new", people.add, name="new-person"),
     path(_PERSON, people.detail, name="person"),

@@ -117,7 +117,7 @@ def test_the_list_tells_all_that_is_known_of_a_key(acme_admin: Person) -> None:
 
     seen = content(at_browser(acme_admin).get("/keys"))
 
-    assert "Read, Manage" in seen
+    assert "Reading, Managing" in seen
     assert f"{key[:10]}…" in seen
     assert key not in seen
     assert "Admin Acme" in seen

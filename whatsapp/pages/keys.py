@@ -24,11 +24,11 @@ from whatsapp.pages.base import do, page, show, typed
 MADE: Final = "made_api_key"
 DAYS: Final = (30, 90, 365)
 _SCOPES: Final[dict[Scope, tuple[str, str]]] = {
-    Scope.READ: (sentence("Read"), sentence("See numbers, chats and messages.")),
-    Scope.SEND: (sentence("Send"), sentence("Write texts and reactions.")),
-    Scope.LINK: (sentence("Link"), sentence("Add numbers, link phones, start and pause.")),
+    Scope.READ: (sentence("Reading"), sentence("See numbers, chats and messages.")),
+    Scope.SEND: (sentence("Sending"), sentence("Write texts and reactions.")),
+    Scope.LINK: (sentence("Linking"), sentence("Add numbers, link phones, start and pause.")),
     Scope.MANAGE: (
-        sentence("Manage"),
+        sentence("Managing"),
         sentence("People, access, webhooks and settings. Whoever holds it can reach everything in the end."),
     ),
 }

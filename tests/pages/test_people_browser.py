@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, Role
 from accounts.permissions import Rights
 from tenants.models import Company
 from tests.accounts.test_api_keys import with_key
@@ -85,7 +85,9 @@ def test_times_are_the_companys_and_not_the_browsers(browsers: Browsers, desk: D
 def test_every_page_fits(
     browsers: Browsers, desk: Desk, acme_admin: Person, language: str, scheme: str, size: tuple[int, int]
 ) -> None:
-    person = aside(make_person, desk.company, "manager", first_name="Maximiliana-Konstantina", last_name="Überlang" * 5)
+    person = aside(
+        make_person, desk.company, Role.MANAGER, first_name="Maximiliana-Konstantina", last_name="Überlang" * 5
+    )
     aside(desk.new_session, "A number with quite a long name that does not fit in one line")
     aside(desk.grant, person, write=True)
     key = aside(

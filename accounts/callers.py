@@ -67,7 +67,7 @@ def caller_for_session(user: User, company_id: str | None, host_company: Company
 def note_seen(caller: Caller) -> None:
     """Written down at most once in some minutes; nothing for operators, who are no members."""
     now = timezone.now()
-    if caller.seen_at is None or caller.seen_at < now - SEEN_EVERY:
+    if caller.actor.role and (caller.seen_at is None or caller.seen_at < now - SEEN_EVERY):
         Membership.objects.filter(user=caller.user, company=caller.company).update(last_seen_at=now)
 
 

@@ -22,6 +22,7 @@ class Changes(TypedDict, total=False):
     first_name: str
     last_name: str
     password: str
+    is_active: bool
 
 
 @transaction.atomic
@@ -69,7 +70,8 @@ def find(*, company: Company, manager_id: str, by: Actor) -> Membership:
 def change(*, company: Company, manager_id: str, by: Actor, **changes: Unpack[Changes]) -> Membership:
     """Write what is given. Raises AdminsOnly, ManagerNotFound, AlreadyMember, EmailTaken, PersonDecides and people's.
 
-    Names of somebody whose account is not the company's own are this company's alone.
+    Names of somebody whose account is not the company's own are this company's alone. `is_active=False` keeps the
+    person out of this company for now: live connections end at once; their account, and what they were granted, stay.
     """
     membership = find(company=company, manager_id=manager_id, by=by)
     if normalise_email(changes.get("email", "")) in ("", membership.user.email):
@@ -91,7 +93,10 @@ def _apply(membership: Membership, changes: Changes) -> None:
         _change_email(membership, changes["email"])
     if "password" in changes:
         _change_password(membership.user, changes["password"])
-    membership.save(update_fields=["updated_at"])
+    membership.is_active = changes.get("is_active", membership.is_active)
+    membership.save(update_fields=["is_active", "updated_at"])
+    if "is_active" in changes:
+        membership_changed(membership.company, membership.user_id)
 
 
 def remove(*, company: Company, manager_id: str, by: Actor) -> None:
@@ -100,19 +105,6 @@ def remove(*, company: Company, manager_id: str, by: Actor) -> None:
     Raises AdminsOnly, ManagerNotFound.
     """
     people.remove_member(membership=find(company=company, manager_id=manager_id, by=by), by=by)
-
-
-@transaction.atomic
-def set_active(*, company: Company, manager_id: str, is_active: bool, by: Actor) -> Membership:
-    """Keep a manager out for now, or let them in again. Their account elsewhere, and what they were granted, stay.
-
-    Live connections end, or may begin, at once. Raises AdminsOnly, ManagerNotFound.
-    """
-    membership = find(company=company, manager_id=manager_id, by=by)
-    membership.is_active = is_active
-    membership.save(update_fields=["is_active", "updated_at"])
-    membership_changed(company, membership.user_id)
-    return membership
 
 
 def send_password_code(*, company: Company, manager_id: str, by: Actor, client: Client) -> Membership:

@@ -94,7 +94,8 @@ def _account_for(
         user, made = _create_user(email=email, password=password, keeper=None if by.is_operator else company, **names)
         return user, False, made
     if known.keeper_id != company.pk or known.memberships.exists():
-        make_password(password)  # costs what a new account costs: an admin, too, is not told who has one
+        # Costs what a new account costs: an admin, too, is not told who has one.
+        make_password(password or generated_password())
         return known, True, None
     # It was a member's of this company and of no other, and its owner never took it over: it is as good as new.
     made = generated_password() if password is None else None

@@ -27,7 +27,7 @@ SESSIONS = "/api/whatsapp/sessions"
 
 def set_active(person: Person, is_active: bool, by: Person | None = None) -> None:
     actor = by.actor if by else SYSTEM
-    managers.set_active(company=person.company, manager_id=person.user.pk, is_active=is_active, by=actor)
+    managers.change(company=person.company, manager_id=person.user.pk, is_active=is_active, by=actor)
 
 
 def test_who_is_kept_out_comes_in_nowhere_and_is_told_so(acme_manager: Person, api: ApiClients) -> None:
@@ -51,6 +51,21 @@ def test_a_wrong_password_does_not_tell_that_somebody_is_kept_out(acme_manager: 
     answer = api().post("/api/auth/login", {"email": acme_manager.user.email, "password": "guess"}, format="json")
 
     assert answer.json()["code"] == "wrong_credentials"
+
+
+def test_it_is_said_and_shown_over_rest(acme_admin: Person, acme_manager: Person, api: ApiClients) -> None:
+    client, address = api(acme_admin), f"/api/managers/{acme_manager.user.pk}"
+    assert client.get(address).json()["data"]["isActive"] is True
+
+    assert client.put(address, {"isActive": False}, format="json").status_code == 200
+    assert client.get(address).json()["data"]["isActive"] is False
+    assert api(acme_manager).get(SESSIONS).status_code == 401
+    client.put(address, {"firstName": "Vera"}, format="json")
+    assert client.get(address).json()["data"]["isActive"] is False
+    client.put(address, {"isActive": True}, format="json")
+
+    assert api(acme_manager).get(SESSIONS).status_code == 200
+    assert client.put(address, {"isActive": "perhaps"}, format="json").status_code == 400
 
 
 def test_who_is_let_in_again_has_what_they_had(acme: Company, acme_manager: Person, api: ApiClients) -> None:
@@ -87,7 +102,7 @@ def test_only_the_companys_admins_decide_and_only_on_managers(
         with pytest.raises(refusal):
             set_active(person, is_active=False, by=by)
     with pytest.raises(ManagerNotFound):
-        managers.set_active(
+        managers.change(
             company=globex_admin.company, manager_id=acme_manager.user.pk, is_active=False, by=globex_admin.actor
         )
     assert Membership.objects.filter(is_active=False).count() == 0

@@ -169,7 +169,7 @@ def change(request: PageRequest, manager_id: str) -> HttpResponse:
         return ask()
     return do(
         request,
-        lambda: managers.change(company=caller.company, manager_id=manager_id, by=caller.actor, **fields),
+        lambda: managers.change(company=caller.company, manager_id=manager_id, by=caller.actor, **fields),  # type: ignore[arg-type]
         to=reverse("person", args=[manager_id]),
         done=sentence("Saved."),
         again=ask,
@@ -202,7 +202,7 @@ def let_in(request: PageRequest, manager_id: str) -> HttpResponse:
     caller, here = request.caller, reverse("person", args=[manager_id])
     return do(
         request,
-        lambda: managers.set_active(company=caller.company, manager_id=manager_id, is_active=True, by=caller.actor),
+        lambda: managers.change(company=caller.company, manager_id=manager_id, by=caller.actor, is_active=True),
         to=here,
         done=sentence("They may come in again."),
         back=here,
@@ -251,7 +251,7 @@ def _confirmed(
 
 
 def _keep_out(**who: Any) -> Membership:
-    return managers.set_active(is_active=False, **who)
+    return managers.change(is_active=False, **who)
 
 
 keep_out = _confirmed(

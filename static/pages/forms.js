@@ -10,6 +10,8 @@
  */
 
 let underWay = 0;
+/** Where a sentence waits for the page that somebody is sent to. */
+const SAID = "said";
 
 /** Whether something is being sent: what has gone missing meanwhile may be its doing. */
 export function isUnderWay() {
@@ -48,6 +50,8 @@ export function toast(text, kind = "success", pause = 6_000) {
 
 /** `changed` is called after everything that was done. */
 export function enhanceForms(changed) {
+  toast(sessionStorage.getItem(SAID));
+  sessionStorage.removeItem(SAID);
   document.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
     if (!form.matches("[data-deed]") && !submitter?.matches("[data-deed]")) return;
@@ -87,6 +91,7 @@ async function send(form, submitter, changed) {
     const answer = await post(address, body);
     if (problem) problem.hidden = true;
     if (form.hasAttribute("data-go") && new URL(answer.url, location).pathname !== location.pathname) {
+      if (answer.message) sessionStorage.setItem(SAID, answer.message);
       location.assign(answer.url);
       return;
     }

@@ -31,6 +31,7 @@ def test_an_admin_adds_a_manager_gives_them_numbers_and_makes_a_key(
     page.get_by_role("button", name="Add").click()
 
     expect(page.get_by_role("heading", name="Vera")).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text("A mail tells them how to come in.")
     everywhere = page.get_by_role("columnheader", name="Read chats").get_by_role("checkbox")
     everywhere.check()
     page.get_by_role("row", name="Second").get_by_label("Write and link").check()

@@ -181,3 +181,24 @@ def test_the_current_password_cannot_be_guessed_without_end(acme_manager: Person
 
     assert "Too often" in content(tries[-1])
     assert "Wrong current password" in content(tries[-2])
+
+
+# -- all of these pages ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", ["/people", "/people/new", "/keys", "/keys/new", "/settings", "/account", "/password"])
+def test_nothing_inline_and_nothing_foreign(acme_admin: Person, path: str) -> None:
+    client = at_browser(acme_admin)
+
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert response["Cache-Control"] == "no-store"
+    assert not any(sign in content(response) for sign in ("<style", "style=", "onclick", "<script>", "https://"))
+    assert len(response.content) < 60_000
+
+
+@pytest.mark.parametrize("language", ["ru", "kk", "en"])
+def test_each_language_has_all_pages(acme_admin: Person, acme_manager: Person, language: str) -> None:
+    client = at_browser(acme_admin, language=language)
+
+    for path in ("/", "/people", f"/people/{acme_manager.user.pk}", "/keys", "/keys/new", "/settings", "/account"):
+        assert f'<html lang="{language}"' in content(client.get(path))

@@ -3,7 +3,7 @@
  * language, and counting where that helps.
  */
 
-const language = document.documentElement.lang;
+const language = spoken(document.documentElement.lang);
 const timeZone = known(document.documentElement.dataset.zone);
 const full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone });
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", timeZone });
@@ -110,6 +110,11 @@ function isToday(at) {
 
 function isThisYear(at) {
   return isoDay.format(at).slice(0, 4) === isoDay.format(new Date()).slice(0, 4);
+}
+
+/** Some browsers know a language by name and none of its months: then Russian, like texts that nobody has translated. */
+function spoken(name) {
+  return /\d/.test(new Intl.DateTimeFormat(name, { month: "long" }).format()) ? "ru" : name;
 }
 
 /** A zone that this browser knows, else none: then it shows its own time. */

@@ -55,7 +55,7 @@ def test_a_gap_of_a_begun_language_is_read_in_russian() -> None:
     with translation.override("kk"):
         assert translation.gettext("Chats") == "Чаттар"
         assert translation.gettext("Take this key back?") == "Отозвать этот ключ?"
-        assert translation.ngettext("%(count)s number", "%(count)s numbers", 5) == "%(count)s номеров"
+        assert translation.ngettext("%(number)s day", "%(number)s days", 5) == "%(number)s дней"
 
 
 def test_a_new_text_makes_the_catalogue_stale(elsewhere: Path) -> None:

@@ -1,12 +1,18 @@
 """Who asks, and for which company: made from a token or a log-in session, the same for HTTP, sockets and pages."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.utils import timezone
 
 from accounts.models import Membership, User
 from accounts.permissions import Actor
 from tenants.errors import CompanyInactive, SubscriptionExpired
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
+
+SEEN_EVERY: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,8 @@ class Caller:
     user: User
     company: Company
     actor: Actor
+    #: When they were last seen here, of members.
+    seen_at: datetime | None = None
 
 
 def find_caller(
@@ -51,7 +59,16 @@ def caller_for_session(user: User, company_id: str | None, host_company: Company
     company_id = company_id or (host_company.pk if host_company else None) or first_company_of(user)
     if company_id is None:
         raise NotAuthenticated
-    return find_caller(user_id=user.pk, company_id=company_id, host_company=host_company)
+    caller = find_caller(user_id=user.pk, company_id=company_id, host_company=host_company)
+    note_seen(caller)
+    return caller
+
+
+def note_seen(caller: Caller) -> None:
+    """Written down at most once in some minutes; nothing for operators, who are no members."""
+    now = timezone.now()
+    if caller.actor.role and (caller.seen_at is None or caller.seen_at < now - SEEN_EVERY):
+        Membership.objects.filter(user=caller.user, company=caller.company).update(last_seen_at=now)
 
 
 def first_company_of(user: User) -> str | None:
@@ -69,7 +86,7 @@ def caller_of(membership: Membership) -> Caller:
         role=membership.role,
         is_operator=user.is_superuser,
     )
-    return Caller(user, company, actor)
+    return Caller(user, company, actor, membership.last_seen_at)
 
 
 def _operator(user_id: str, company_id: str) -> Caller:

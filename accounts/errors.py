@@ -182,6 +182,35 @@ class ApiKeyNotFound(WharfError):
     text = sentence("There is no such API key")
 
 
+class ApiKeyExpired(NotAuthenticated):
+    """Told only to who holds the key."""
+
+    code = "api_key_expired"
+    text = sentence("This API key has expired")
+
+
+class KeysAreMadeByPeople(PermissionDenied):
+    """A key that makes keys would outlive its own end and its own scopes."""
+
+    code = "keys_are_made_by_people"
+    text = sentence("An API key cannot make API keys. Log in as an administrator")
+
+
+class KeyNameMissing(WharfError):
+    code, kind = "key_name_missing", Kind.INVALID
+    text = sentence("Give the key a name, so that you know it again")
+
+
+class NoScopeChosen(WharfError):
+    code, kind = "no_scope_chosen", Kind.INVALID
+    text = sentence("Choose at least one thing that the key is for: %(scopes)s")
+
+
+class KeyExpiryPast(WharfError):
+    code, kind = "key_expiry_past", Kind.INVALID
+    text = sentence("The key would have expired already")
+
+
 class SettingsMissing(WharfError):
     code, kind = "settings_missing", Kind.INVALID
     text = sentence("Settings are required")

@@ -4,8 +4,10 @@ More is told than over HTTP, where every refusal is the same 401, but only to wh
 """
 
 from accounts.callers import Caller
+from accounts.credentials import caller_for_credential
 from accounts.errors import (
     AccountNotReady,
+    ApiKeyExpired,
     HandshakeFailed,
     ManagerUnknown,
     TokenMissing,
@@ -13,19 +15,19 @@ from accounts.errors import (
     UserUnknown,
 )
 from accounts.models import Membership, Role, User
-from accounts.tokens import USER_TYPES, caller_for_token, claims_of
+from accounts.tokens import USER_TYPES, claims_of
 from tenants.errors import CompanyInactive
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
 
 def caller_for_handshake(token: str, host_company: Company | None = None) -> Caller:
-    """As `caller_for_token`, with its refusals told apart (seed contract 2.2)."""
+    """As `caller_for_credential`, with its refusals told apart (seed contract 2.2)."""
     if not token:
         raise TokenMissing
     try:
-        return caller_for_token(token, host_company)
-    except (UnknownUserType, CompanyInactive):
+        return caller_for_credential(token, host_company)
+    except (UnknownUserType, CompanyInactive, ApiKeyExpired):
         raise
     except NotAuthenticated as error:
         raise _why(token) from error
@@ -37,11 +39,9 @@ def _why(token: str) -> NotAuthenticated:
     except NotAuthenticated:
         return HandshakeFailed()
     user = User.objects.filter(pk=claims["userId"]).first()
-    if user is None or not _belongs(user, claims["company"]):
+    place = Membership.objects.filter(user=user, company=claims["company"]).first() if user else None
+    if user is None or not (user.is_superuser or (place and place.is_confirmed)):
         is_manager = claims.get("userType") == USER_TYPES[Role.MANAGER]
         return ManagerUnknown() if is_manager else UserUnknown()
-    return HandshakeFailed() if user.is_active else AccountNotReady()
-
-
-def _belongs(user: User, company_id: str) -> bool:
-    return user.is_superuser or Membership.objects.confirmed().filter(user=user, company=company_id).exists()
+    is_let_in = user.is_active and (place is None or place.is_active)
+    return HandshakeFailed() if is_let_in else AccountNotReady()

@@ -15,5 +15,6 @@ class CompanyKey(BaseAuthentication):
         key = request.headers.get("X-API-Key", "")
         if not key:
             return None
-        caller = caller_for_key(key, getattr(request, "host_company", None))
+        # Whether a subscription is needed depends on the endpoint (`accounts.views`).
+        caller = caller_for_key(key, getattr(request, "host_company", None), even_expired=True)
         return caller.user, caller

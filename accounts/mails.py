@@ -41,10 +41,10 @@ def code_to_reset(code: EmailCode, digits: str, minutes: int) -> EmailMessage:
     with translation.override(code.language):
         text = gettext(
             "Your code is %(code)s\n\n"
-            "It lets you choose a new password and is good for %(minutes)s minutes, once.\n"
-            "If it was not you who asked for it, do nothing, and tell the code to nobody."
+            "It lets you choose a new password at %(url)s and is good for %(minutes)s minutes, once.\n"
+            "If neither you nor your administrator asked for it, do nothing, and tell the code to nobody."
         )
-        values = {"code": digits, "minutes": minutes}
+        values = {"code": digits, "minutes": minutes, "url": password_page()}
         return _mail(code.email, gettext("Code to reset your password"), text % values)
 
 
@@ -57,24 +57,31 @@ def password_changed(user: User, language: str) -> EmailMessage:
         return _mail(user.email, gettext("Your password has been changed"), text % {"url": settings.PUBLIC_URL})
 
 
-def welcome(membership: Membership) -> EmailMessage:
-    """To somebody whom an admin has made a manager."""
+def welcome(membership: Membership, *, is_invited: bool = False) -> EmailMessage:
+    """To somebody whom an admin has made a manager; one who is invited has yet to choose a password."""
     with translation.override(membership.user.language or membership.company.language):
         text = gettext("You are a manager of %(company)s now. Log in at %(url)s with this address.\n\n%(password)s")
         values = {
             "company": _no_link(membership.company.name),
             "url": settings.PUBLIC_URL,
-            "password": gettext(_about_the_password(membership)),
+            "password": gettext(_about_the_password(membership, is_invited)) % {"page": password_page()},
         }
         return _mail(membership.user.email, gettext("You are a manager of %(company)s") % values, text % values)
 
 
-def _about_the_password(membership: Membership) -> str:
+def password_page() -> str:
+    """Where a code is asked for and a new password is chosen."""
+    return f"{settings.PUBLIC_URL}/password"
+
+
+def _about_the_password(membership: Membership, is_invited: bool) -> str:
+    if membership.is_kept_here and is_invited:
+        return translation.gettext_noop("Before the first time choose a password: ask for a code at %(page)s.")
     if membership.is_kept_here:
         return translation.gettext_noop("Your administrator tells you the password.")
     if membership.is_confirmed:
         return translation.gettext_noop("Your password is the one that you have.")
-    return translation.gettext_noop("First prove that the address is yours: reset your password.")
+    return translation.gettext_noop("First prove that the address is yours: reset your password at %(page)s.")
 
 
 def _no_link(name: str) -> str:

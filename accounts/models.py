@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -71,8 +72,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def confirmed(self) -> "MembershipQuerySet":
-        """Those that open their company; see `Membership.is_confirmed`."""
-        return self.filter(models.Q(user__keeper=None) | models.Q(user__keeper=models.F("company")))
+        """Those that open their company now; see `Membership.is_confirmed` and `is_active`."""
+        return self.filter(models.Q(user__keeper=None) | models.Q(user__keeper=models.F("company")), is_active=True)
 
 
 class Membership(models.Model):
@@ -82,6 +83,10 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices)
+    #: False: the company keeps the person out for now; what they were granted waits for them.
+    is_active = models.BooleanField(default=True)
+    #: When they were last in this company's pages, or logged in to it: within some minutes.
+    last_seen_at = models.DateTimeField(null=True)
     #: What the company calls somebody whose account is not the company's own; empty: what the account says.
     first_name = models.CharField(max_length=60, blank=True)
     last_name = models.CharField(max_length=60, blank=True)
@@ -174,6 +179,10 @@ class ApiKey(models.Model):
     #: What people tell it by; the rest stands nowhere.
     start = models.CharField(max_length=16)
     digest = models.CharField(max_length=64, unique=True)
+    #: Names of `accounts.permissions.Scope`.
+    scopes = ArrayField(models.CharField(max_length=16), default=list)
+    #: Empty: it does not end by itself.
+    expires_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

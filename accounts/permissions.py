@@ -1,6 +1,6 @@
-"""Who may do what: the permissions, and the one table that gives them to roles and to a manager's grants."""
+"""Who may do what: the permissions, and the tables that give them to roles, to grants and to API keys' scopes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -55,6 +55,35 @@ RIGHT_PERMISSIONS: Final[dict[str, frozenset[Permission]]] = {
 GUEST_PERMISSIONS: Final = frozenset({Permission.SESSION_LINK})
 
 
+class Scope(StrEnum):
+    """What an API key is for. It never does more than its maker may."""
+
+    READ = "read"
+    SEND = "send"
+    LINK = "link"
+    MANAGE = "manage"
+
+
+#: What each scope leaves of its maker's permissions. Together they leave everything.
+SCOPE_PERMISSIONS: Final[dict[Scope, frozenset[Permission]]] = {
+    Scope.READ: frozenset({Permission.SESSION_VIEW, Permission.CHAT_READ}),
+    Scope.SEND: frozenset({Permission.SESSION_VIEW, Permission.CHAT_WRITE}),
+    Scope.LINK: frozenset(
+        {Permission.SESSION_VIEW, Permission.SESSION_CREATE, Permission.SESSION_LINK, Permission.SESSION_CONTROL}
+    ),
+    Scope.MANAGE: frozenset(
+        {
+            Permission.SESSION_VIEW,
+            Permission.CHAT_MANAGE,
+            Permission.ACCESS_GRANT,
+            Permission.COMPANY_MANAGE,
+            Permission.PEOPLE_MANAGE,
+            Permission.WEBHOOK_MANAGE,
+        }
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who asks: a person in a company, an operator, or the system itself. Every service takes one as `by`."""
@@ -66,10 +95,25 @@ class Actor:
     is_operator: bool = False
     #: The only session that they may do anything about: whoever came by an invitation to link it.
     guest_of: str = ""
+    #: Of the API key that speaks for them; None: they speak for themselves.
+    scopes: frozenset[Scope] | None = None
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        return frozenset(Permission) if self.is_operator else ROLE_PERMISSIONS.get(self.role, frozenset())
+        """What they may do without a grant."""
+        return permitted(self)
+
+    @property
+    def is_themselves(self) -> bool:
+        """Whether they may decide on the person's own account: a key must be for managing."""
+        return self.scopes is None or Scope.MANAGE in self.scopes
+
+
+def with_key(actor: Actor, scopes: frozenset[Scope]) -> Actor:
+    """`actor`, as a program with a key of theirs. An operator's power over companies is for managing alone."""
+    if actor.is_operator and Scope.MANAGE not in scopes:
+        actor = replace(actor, is_operator=False, role=Role.ADMIN)
+    return replace(actor, scopes=scopes)
 
 
 #: The platform acting by itself: workers, schedules, commands run by whoever owns the machine.
@@ -79,7 +123,14 @@ SYSTEM: Final = Actor(user_id=None, name="system", is_operator=True)
 def permitted(actor: Actor, rights: Rights | None = None) -> frozenset[Permission]:
     """All that `actor` may do where they hold `rights` (None: no grant there)."""
     granted = (RIGHT_PERMISSIONS[name] for name in RIGHT_PERMISSIONS if rights and getattr(rights, name))
-    return actor.permissions.union(*granted)
+    held = frozenset(Permission) if actor.is_operator else ROLE_PERMISSIONS.get(actor.role, frozenset())
+    return _within_scopes(held.union(*granted), actor.scopes)
+
+
+def _within_scopes(held: frozenset[Permission], scopes: frozenset[Scope] | None) -> frozenset[Permission]:
+    if scopes is None:
+        return held
+    return held & frozenset().union(*(SCOPE_PERMISSIONS[scope] for scope in scopes))
 
 
 def require(

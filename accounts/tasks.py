@@ -46,10 +46,11 @@ def mail_password_changed(user_id: str) -> None:
 
 
 @app.task(retry=RETRY)
-def mail_welcome(membership_id: str) -> None:
+def mail_welcome(membership_id: str, is_invited: bool = False) -> None:
+    """`is_invited`: nobody has said a password for them."""
     membership = Membership.objects.select_related("user", "company").filter(pk=membership_id).first()
     if membership is not None:
-        mails.welcome(membership).send()
+        mails.welcome(membership, is_invited=is_invited).send()
 
 
 @app.periodic(cron="23 3 * * *")

@@ -206,7 +206,7 @@ else:
 # -- words -------------------------------------------------------------------------------------------------------
 # Russian is what a reader gets who asks for nothing: the older systems' API speaks it.
 LANGUAGE_CODE = "ru"
-LANGUAGES = [("ru", "Русский"), ("en", "English")]
+LANGUAGES = [("ru", "Русский"), ("kk", "Қазақша"), ("en", "English")]
 LOCALE_PATHS = [ROOT / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True

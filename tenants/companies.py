@@ -1,9 +1,10 @@
 """Companies after their birth: found, suspended, resumed, given another plan. Never deleted."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
+from functools import cache
 from typing import Final, TypedDict, Unpack
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.conf import settings
 from django.db.models import Q
@@ -14,6 +15,12 @@ from wharf.errors import Invalid, sentence
 
 #: More than any plan has, and still a number that the column holds.
 MOST: Final = 1_000_000
+#: What a column and a check in `tenants.provisioning` allow.
+MAX_NAME: Final = 120
+#: The zone of a company that has chosen none: its people read times by their own clocks.
+OWN_CLOCKS: Final = "UTC"
+#: Folders of the time zone database that hold second names of zones, not places.
+_NO_PLACES: Final = ("Etc/", "SystemV/", "US/", "Canada/", "Brazil/", "Chile/", "Mexico/", "Arctic/", "Antarctica/")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
@@ -44,6 +51,20 @@ def change_company(company: Company, **changes: Unpack[Changes]) -> None:
     for name, value in changes.items():
         setattr(company, name, value)
     company.save(update_fields=[*changes, "updated_at"])
+
+
+def zone_of(company: Company) -> tzinfo:
+    """The time zone in which the company reads times; UTC when it has chosen none, or one that is no more."""
+    try:
+        return ZoneInfo(company.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+@cache
+def offered_timezones() -> tuple[str, ...]:
+    """Those that are called after a place, by name; any other known one may be typed too."""
+    return tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith(_NO_PLACES)))
 
 
 def checked_timezone(name: str) -> str:

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from django_tenants.utils import quote_schema_name
 
 from tenants.cloning import clone_script
+from tenants.companies import MAX_NAME
 from tenants.context import run_in, run_in_public
 from tenants.errors import CompanyIdWrong, CompanyNameWrong, DatabaseNotReady, SlugTaken, SlugWrong
 from tenants.locks import keep_upgrades_out
@@ -57,7 +58,7 @@ def slug_from(name: str) -> str:
 
 def checked_name(name: str) -> str:
     name = " ".join(name.split())
-    if not 1 <= len(name) <= 120 or not name.isprintable():
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
         raise CompanyNameWrong
     return name
 

@@ -22,8 +22,9 @@ from django_tenants.utils import tenant_context
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.models import Membership, Role, User
+from accounts.models import ApiKey, Membership, Role, User
 from accounts.permissions import SYSTEM, Rights
+from accounts.services import api_keys
 from config.asgi import application
 from fleet import invitations
 from fleet.models import EndpointPlacement, Placement
@@ -67,7 +68,9 @@ EVERYTHING: Final = Rights(can_read=True, can_write=True, can_manage_chats=True)
 BOB: Final = Party(pn="4915559990002", lid="99000000009999", name="Bobwhoisacmes")
 SECRETS: Final = (NUMBER, BOB.pn, BOB.lid, BOB.name, "Acmesfrontdesk", "Acmesquestion", "Acmesprofile", "2@acmescode")
 #: What is never told live anyway.
-ALL_SECRETS: Final = (*SECRETS, "Acmeshook", "Acmesinviter", "Acmesresponse", "Acmesletter")
+ALL_SECRETS: Final = (
+    *SECRETS, "Acmeshook", "Acmesinviter", "Acmesresponse", "Acmesletter", "Acmeskey",
+)  # fmt: skip
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -128,11 +131,13 @@ def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[
         company_id=acme.pk, session_id=desk.session_id, lifetime=timedelta(days=1), by_id="", by_name="Acmesinviter"
     )
     event = Event.objects.get(kind="message.new")
+    key, _ = api_keys.create(company=acme, name="Acmeskey", by=SYSTEM)
     signed.rotate(company=acme, by=SYSTEM)
     return desk, {
         "endpoint_id": endpoint,
         "delivery_id": delivery,
         "event_id": event.id,
+        "key_id": key.pk,
         "session_id": desk.session_id,
         "chat_id": message.chat_id,
         "message_id": message.pk,
@@ -179,7 +184,8 @@ def _rows() -> list[object]:
 def _shared_rows(acme: Company, manager_id: str) -> list[object]:
     memberships = Membership.objects.filter(company=acme, user=manager_id).values()
     plans = Company.objects.filter(pk=acme.pk).values()
-    return [list(rows) for rows in (plans, memberships, User.objects.filter(pk=manager_id).values())]
+    keys = ApiKey.objects.filter(company=acme).values()
+    return [list(rows) for rows in (plans, memberships, keys, User.objects.filter(pk=manager_id).values())]
 
 
 @pytest.fixture
@@ -370,7 +376,10 @@ SMUGGLED: Final = {
 
 _P: Final = "sessions/<str:session_id>"
 _C: Final = f"{_P}/chats/<str:chat_id>"
+_M: Final = "people/<str:manager_id>"
 NEW: Final = {"name": "Mine"}
+SETTINGS: Final = {"name": "Globex", "language": "ru", "currency": "EUR"}
+PERSON: Final = {"email": "new@globex.test", "first_name": "New", "password": "harbour-lights-8"}
 #: Everybody is sent on to their own.
 OWN_PLACE: Final[Statuses] = dict.fromkeys(FOREIGN, 302)
 
@@ -425,6 +434,25 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_PW}/deliveries/<int:delivery_id>/redeliver": {"POST": Call(statuses=NEVER)},
     "events": {"GET": Call(statuses=ADMINS)},
     "events/<str:event_id>": {"GET": Call(statuses=NEVER)},
+    "settings": {"GET": Call(statuses=ADMINS), "POST": Call(SETTINGS, {**ADMINS, "globex admin": 302})},
+    "account": {"GET": Call(statuses=OWN), "POST": Call({"first_name": "Somebody"}, OWN_PLACE)},
+    "account/password": {"POST": Call({"current": "guess", "new": "lighthouse-41"}, dict.fromkeys(FOREIGN, 400))},
+    "keys": {"GET": Call(statuses=ADMINS)},
+    "keys/new": {
+        "GET": Call(statuses=ADMINS),
+        "POST": Call({"name": "Mine", "scopes": "read"}, {**ADMINS, "globex admin": 302}),
+    },
+    "keys/<str:key_id>": {"GET": Call(statuses=NEVER)},
+    "keys/<str:key_id>/revoke": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
+    "people": {"GET": Call(statuses=ADMINS)},
+    "people/new": {"GET": Call(statuses=ADMINS), "POST": Call(PERSON, {**ADMINS, "globex admin": 302})},
+    _M: {"GET": Call(statuses=NEVER)},
+    f"{_M}/change": {"GET": Call(statuses=NEVER), "POST": Call({"first_name": "Stolen"}, NEVER)},
+    f"{_M}/rights": {"POST": Call({"shown": "{session_id}", "can_read": "{session_id}"}, NEVER)},
+    f"{_M}/password": {"POST": Call(statuses=NEVER)},
+    f"{_M}/deactivate": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
+    f"{_M}/activate": {"POST": Call(statuses=NEVER)},
+    f"{_M}/remove": {"GET": Call(statuses=NEVER), "POST": Call(statuses=NEVER)},
 }
 
 #: Whoever asks gets the same; nothing of any company is in it.
@@ -445,6 +473,7 @@ PUBLIC: Final = {
     "api/auth/verify-email",
     "api/auth/reset-password",
     "login",
+    "password",
     "logout",
     "language",
     # A door, the same for every address; what is behind it takes the secret (tests/pages/test_guests.py).
@@ -669,7 +698,7 @@ def test_pages_tell_whoever_may_what_they_keep_from_strangers(scene: Scene, acme
 
 PARTS: Final = (
     "cards", "summary", "history", "link", "list", "status", "messages", "form", "endpoints", "tries", "letters",
-    "news", "state", "rows", "overview",
+    "news", "state", "rows", "overview", "managers", "keys",
 )  # fmt: skip
 
 
@@ -692,8 +721,8 @@ def test_pages_know_none_of_acmes_ids_inside_ones_own_session(scene: Scene, stra
     for route in inner:
         for method, call in PAGES[route].items():
             answer = page_ask(client, method, filled(route, ids), call, scene.ids)
-            # Managers may share nothing, and have no webhooks and no log.
-            is_for_admins = "/access" in route or route.startswith(("webhooks", "events"))
+            # Managers may share nothing, and have no webhooks, no log, no people and no keys.
+            is_for_admins = "/access" in route or route.startswith(("webhooks", "events", "people/", "keys/"))
             expected = 403 if stranger == "neighbour" and is_for_admins else 404
             assert answer.status_code == expected, (method, route)
             check_tells_nothing(answer, route)

@@ -15,8 +15,8 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts.callers import Caller
+from accounts.credentials import caller_for_credential, ends_at
 from accounts.pages import caller_of_log_in
-from accounts.tokens import caller_for_token, expiry_of
 from tenants.context import arun_in
 from wharf.errors import NotAuthenticated, WharfError
 from wharf.meanings import body, meaning
@@ -63,7 +63,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         # Set by `config.sockets`, which channels' types know nothing of.
         scope: Any = self.scope
         if self._token:
-            return caller_for_token(self._token, scope["host_company"])
+            return caller_for_credential(self._token, scope["host_company"])
         if not self._has_session():
             raise NotAuthenticated
         return caller_of_log_in(scope["session"].session_key, scope["host_company"])
@@ -82,7 +82,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
             await self._refuse(await self._listener.until_refused(self._expires_at))
 
     def _expires_at(self) -> float | None:
-        return expiry_of(self._token) if self._token else None
+        return ends_at(self._token) if self._token else None
 
     async def _refuse(self, error: WharfError) -> None:
         await self._say("error", **self._translated(error))

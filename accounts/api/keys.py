@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from accounts.models import ApiKey
+from accounts.permissions import Scope
 from accounts.services import api_keys
 from accounts.views import CompanyAPIView, CompanyRequest
 from wharf.api import ok
@@ -18,12 +19,23 @@ Input = serializers.Serializer[Any]
 
 class NewKey(Input):
     name = serializers.CharField(max_length=api_keys.MAX_NAME)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField([scope.value for scope in Scope]),
+        required=False,
+        allow_empty=False,
+        help_text="What the key is for; without it, everything that you may do.",
+    )
+    expiresAt = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="Without it, the key does not end by itself."
+    )
 
 
 class KeyShape(Input):
     id = serializers.CharField()
     name = serializers.CharField()
     start = serializers.CharField(help_text="Its first characters.")
+    scopes = serializers.ListField(child=serializers.ChoiceField([scope.value for scope in Scope]))
+    expiresAt = serializers.DateTimeField(allow_null=True)
     createdAt = serializers.DateTimeField()
     createdBy = serializers.CharField(allow_null=True)
     lastUsedAt = serializers.DateTimeField(allow_null=True)
@@ -38,6 +50,8 @@ def shape(row: ApiKey) -> dict[str, Any]:
         "id": row.pk,
         "name": row.name,
         "start": row.start,
+        "scopes": row.scopes,
+        "expiresAt": moment(row.expires_at),
         "createdAt": moment(row.created_at),
         "createdBy": row.made_by_id,
         "lastUsedAt": moment(row.last_used_at),
@@ -49,10 +63,17 @@ class KeysView(CompanyAPIView):
         operation_id="createApiKey", tags=["company"], request=NewKey, responses={201: envelope("KeyMade", MadeKey)}
     )
     def post(self, request: CompanyRequest) -> Response:
-        """Make a key that acts as you do, for the header `X-API-Key`. It is shown only now."""
+        """Make a key that acts as you do, within its scopes, for the header `X-API-Key`. It is shown only now."""
         asked = NewKey(data=request.data)
         asked.is_valid(raise_exception=True)
-        row, key = api_keys.create(company=request.company, name=asked.validated_data["name"], by=request.actor)
+        said = asked.validated_data
+        row, key = api_keys.create(
+            company=request.company,
+            name=said["name"],
+            scopes=said.get("scopes", list(Scope)),
+            expires_at=said.get("expiresAt"),
+            by=request.actor,
+        )
         return ok(shape(row) | {"key": key}, status=201)
 
     @extend_schema(operation_id="listApiKeys", tags=["company"], responses=envelope("Keys", KeyShape(many=True)))

@@ -21,7 +21,13 @@ REMOVED = sentence("The manager has been removed")
 
 Input = serializers.Serializer[Any]
 #: The keys of a body, and what services call them.
-NAMES = {"email": "email", "firstName": "first_name", "lastName": "last_name", "password": "password"}
+NAMES = {
+    "email": "email",
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "password": "password",
+    "isActive": "is_active",
+}
 
 
 class NewManager(Input):
@@ -40,6 +46,9 @@ class ManagerChange(Input):
     firstName = serializers.CharField(max_length=60, required=False)
     lastName = serializers.CharField(max_length=60, required=False, allow_blank=True)
     password = serializers.CharField(max_length=256, required=False, trim_whitespace=False)
+    isActive = serializers.BooleanField(
+        required=False, help_text="False keeps them out of this company until it is true again; their grants wait."
+    )
 
 
 class ManagerAnswer(Said):
@@ -89,7 +98,7 @@ class ManagerView(CompanyAPIView):
 
     @extend_schema(operation_id="changeManager", tags=["managers"], request=ManagerChange, responses=ManagerAnswer)
     def put(self, request: CompanyRequest, manager_id: str) -> Response:
-        """Change a manager's e-mail, names or password; what is left out stays."""
+        """Change a manager's e-mail, names or password, or keep them out; what is left out stays."""
         managers.find(company=request.company, manager_id=manager_id, by=request.actor)
         changed = managers.change(
             company=request.company, manager_id=manager_id, by=request.actor, **_asked(request, ManagerChange)

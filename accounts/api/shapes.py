@@ -87,7 +87,11 @@ def new_manager(row: Membership) -> Shape:
 
 
 def manager_in_full(row: Membership) -> Shape:
-    return manager(row) | {"adminId": row.created_by_id, "companyId": row.company_id}
+    return manager(row) | {
+        "adminId": row.created_by_id,
+        "companyId": row.company_id,
+        "isActive": row.is_active,
+    }
 
 
 # -- for the description ---------------------------------------------------------------------------------------------
@@ -197,3 +201,4 @@ class NewManagerShape(Output):
 class ManagerInFull(ManagerShape):
     adminId = serializers.CharField(allow_null=True, help_text="Who made them.")
     companyId = serializers.CharField()
+    isActive = serializers.BooleanField(help_text="Whether the company lets them in.")

@@ -1,19 +1,30 @@
-"""Keys for programs: made by a person of a company, shown once, good until they are taken back or their maker leaves.
+"""Keys for programs: made by a person, shown once, good until they end, are taken back, or their maker leaves.
 
-A key acts as its maker: it may what they may, and nothing after they have left. Only its digest is stored.
+A key acts as its maker, within its scopes (`accounts.permissions`), and does nothing after they have left. Only its
+digest is stored.
 """
 
 import secrets
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
 from django.utils import timezone
 
 from accounts.callers import Caller, find_caller
-from accounts.errors import AdminsOnly, ApiKeyNotFound
+from accounts.errors import (
+    AdminsOnly,
+    ApiKeyExpired,
+    ApiKeyNotFound,
+    KeyExpiryPast,
+    KeyNameMissing,
+    KeysAreMadeByPeople,
+    NoScopeChosen,
+)
 from accounts.models import ApiKey
-from accounts.permissions import Actor, Permission, require
+from accounts.permissions import Actor, Permission, Scope, require, with_key
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
@@ -24,19 +35,56 @@ MAX_NAME: Final = 80
 NOTED_EVERY: Final = timedelta(minutes=1)
 
 
-def create(*, company: Company, name: str, by: Actor) -> tuple[ApiKey, str]:
-    """The row, and the key itself, which nobody can see again. Raises AdminsOnly."""
+def create(
+    *,
+    company: Company,
+    name: str,
+    by: Actor,
+    scopes: Iterable[str] = tuple(Scope),
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """The row, and the key itself, which nobody can see again.
+
+    Raises AdminsOnly, KeysAreMadeByPeople, KeyNameMissing, NoScopeChosen, KeyExpiryPast.
+    """
     require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
+    if by.scopes is not None:
+        raise KeysAreMadeByPeople
     key = PREFIX + secrets.token_urlsafe(32)
-    shown = key[: len(PREFIX) + 6]
     row = ApiKey.objects.create(
-        company=company, name=name[:MAX_NAME], made_by_id=by.user_id, start=shown, digest=_digest(key)
+        company=company,
+        name=_checked_name(name),
+        made_by_id=by.user_id,
+        start=key[: len(PREFIX) + 6],
+        digest=_digest(key),
+        scopes=_checked_scopes(scopes),
+        expires_at=_checked_expiry(expires_at),
     )
     return row, key
 
 
+def _checked_name(name: str) -> str:
+    if not (name := name.strip()):
+        raise KeyNameMissing
+    return name[:MAX_NAME]
+
+
+def _checked_scopes(names: Iterable[str]) -> list[str]:
+    """Each once, in the order of the table."""
+    asked = set(names)
+    if not asked or asked - set(Scope):
+        raise NoScopeChosen(scopes=", ".join(Scope))
+    return [scope.value for scope in Scope if scope in asked]
+
+
+def _checked_expiry(at: datetime | None) -> datetime | None:
+    if at is not None and at <= timezone.now():
+        raise KeyExpiryPast
+    return at
+
+
 def keys_of(*, company: Company, by: Actor) -> list[ApiKey]:
-    """Those that are good, newest first. Raises AdminsOnly."""
+    """Those that were not taken back, newest first; some may have expired. Raises AdminsOnly."""
     require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
     return list(ApiKey.objects.filter(company=company, revoked_at=None).select_related("made_by").order_by("-id"))
 
@@ -49,17 +97,35 @@ def revoke(*, company: Company, key_id: str, by: Actor) -> None:
         raise ApiKeyNotFound
 
 
-def caller_for_key(key: str, host_company: Company | None = None) -> Caller:
-    """Whose key it is. Raises NotAuthenticated, CompanyInactive."""
-    row = ApiKey.objects.filter(digest=_digest(key), revoked_at=None).first() if key.startswith(PREFIX) else None
+def find(*, company: Company, key_id: str, by: Actor) -> ApiKey:
+    """One that was not taken back. Raises AdminsOnly, ApiKeyNotFound."""
+    require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
+    row = ApiKey.objects.filter(company=company, pk=key_id, revoked_at=None).select_related("made_by").first()
+    if row is None:
+        raise ApiKeyNotFound
+    return row
+
+
+def is_key(text: str) -> bool:
+    """Whether a credential says that it is a key of ours."""
+    return text.startswith(PREFIX)
+
+
+def caller_for_key(key: str, host_company: Company | None = None, *, even_expired: bool = False) -> Caller:
+    """Whose key it is, within its scopes. `even_expired` is about the company's subscription.
+
+    Raises NotAuthenticated, ApiKeyExpired, CompanyInactive, SubscriptionExpired.
+    """
+    row = ApiKey.objects.filter(digest=_digest(key), revoked_at=None).first() if is_key(key) else None
     if row is None or row.made_by_id is None:
         raise NotAuthenticated
-    # Whether a subscription is needed depends on the endpoint (`accounts.views`).
+    if row.expires_at is not None and row.expires_at <= timezone.now():
+        raise ApiKeyExpired
     caller = find_caller(
-        user_id=row.made_by_id, company_id=row.company_id, host_company=host_company, even_expired=True
+        user_id=row.made_by_id, company_id=row.company_id, host_company=host_company, even_expired=even_expired
     )
     _note_use(row)
-    return caller
+    return replace(caller, actor=with_key(caller.actor, frozenset(map(Scope, row.scopes))))
 
 
 def _note_use(row: ApiKey) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from accounts.errors import AdminsOnly, OperatorsOnly
 from accounts.models import Membership, Role, User
 from accounts.permissions import Actor, Permission, require
@@ -55,6 +57,13 @@ def change_settings(*, company: Company, by: Actor, settings: Mapping[str, str])
         if name in settings:
             values[name] = check(settings[name])  # type: ignore[literal-required]
     change_company(company, **values)
+
+
+@transaction.atomic
+def change(*, company: Company, by: Actor, name: str, settings: Mapping[str, str]) -> None:
+    """Name and settings, all or nothing. Raises AdminsOnly, CompanyNameWrong, Invalid."""
+    change_settings(company=company, by=by, settings=settings)
+    rename(company=company, by=by, name=name)
 
 
 def rename(*, company: Company, by: Actor, name: str) -> None:

@@ -6,9 +6,9 @@ from django.contrib.auth.hashers import check_password, get_hashers, identify_ha
 from django.contrib.auth.models import update_last_login
 from django.db.models import Q
 
-from accounts.callers import Caller, find_caller, first_company_of
+from accounts.callers import Caller, find_caller, first_company_of, note_seen
 from accounts.errors import AccountInactive, CompanyNotNamed, EmailNotVerified, WrongCredentials
-from accounts.models import Registration, User, normalise_email
+from accounts.models import Membership, Registration, User, normalise_email
 from accounts.throttle import count_attempt, forget_attempts
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
@@ -61,11 +61,13 @@ def log_in(
     user = authenticate(email=email, password=password, address=address)
     caller = find_caller_in(user, company, host_company)
     update_last_login(None, user)  # type: ignore[arg-type]
+    note_seen(caller)
     return caller
 
 
 def find_caller_in(user: User, company: str, host_company: Company | None) -> Caller:
-    """Raises WrongCredentials for a company that `user` has no part in, as if it were not there.
+    """Raises WrongCredentials for a company that `user` has no part in, as if it were not there, and AccountInactive
+    for one that keeps them out.
 
     People of a company whose subscription is over log in too: its settings stay within their reach.
     """
@@ -73,7 +75,14 @@ def find_caller_in(user: User, company: str, host_company: Company | None) -> Ca
         company_id = _company_id(user, company, host_company)
         return find_caller(user_id=user.pk, company_id=company_id, host_company=host_company, even_expired=True)
     except NotAuthenticated as error:
-        raise WrongCredentials from error
+        raise (AccountInactive if _is_kept_out(user, company) else WrongCredentials) from error
+
+
+def _is_kept_out(user: User, company: str) -> bool:
+    """Of the company that they name, or of every one that they are in."""
+    named = Q(company=company) | Q(company__slug=company) if company else Q()
+    places = list(Membership.objects.filter(named, user=user).values_list("is_active", flat=True))
+    return bool(places) and not any(places)
 
 
 def _company_id(user: User, company: str, host_company: Company | None) -> str:

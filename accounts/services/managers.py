@@ -4,10 +4,12 @@ from typing import Final, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 
+from accounts.departures import membership_changed
 from accounts.errors import AdminsOnly, AlreadyMember, EmailTaken, ManagerNotFound, PersonDecides
-from accounts.models import Membership, MembershipQuerySet, Role, User, normalise_email
+from accounts.models import Membership, MembershipQuerySet, Purpose, Role, User, normalise_email
 from accounts.permissions import Actor, Permission, require
-from accounts.services import people
+from accounts.services import people, registration
+from accounts.services.codes import Client
 from accounts.tasks import mail_password_changed, mail_welcome
 from accounts.throttle import EMAILS_PER_COMPANY, MANAGERS_PER_COMPANY, count_request
 from tenants.models import Company
@@ -20,11 +22,14 @@ class Changes(TypedDict, total=False):
     first_name: str
     last_name: str
     password: str
+    is_active: bool
 
 
 @transaction.atomic
-def create(*, company: Company, by: Actor, email: str, first_name: str, last_name: str, password: str) -> Membership:
-    """A manager, told so by mail, without the password.
+def create(
+    *, company: Company, by: Actor, email: str, first_name: str, last_name: str, password: str | None
+) -> Membership:
+    """A manager, told so by mail, without the password. With None, the mail asks them to choose one themselves.
 
     Somebody who has an account elsewhere keeps it as it is, the password too (`people.create_member`). Raises
     AdminsOnly, ManagerLimitReached, AlreadyMember, EmailWrong, PasswordShort, PasswordWeak, TooManyRequests.
@@ -32,7 +37,8 @@ def create(*, company: Company, by: Actor, email: str, first_name: str, last_nam
     people.require_over(by, company, Permission.PEOPLE_MANAGE)
     count_request(MANAGERS_PER_COMPANY, company.pk)
     # Said to whoever asks, so that a weak one does not tell that nobody has the address yet.
-    people.checked_password(password, User(email=email, first_name=first_name, last_name=last_name))
+    if password is not None:
+        people.checked_password(password, User(email=email, first_name=first_name, last_name=last_name))
     made = people.create_member(
         company=company,
         email=email,
@@ -42,7 +48,7 @@ def create(*, company: Company, by: Actor, email: str, first_name: str, last_nam
         last_name=last_name,
         password=password,
     )
-    mail_welcome.defer(membership_id=made.membership.pk)
+    mail_welcome.defer(membership_id=made.membership.pk, is_invited=password is None)
     return made.membership
 
 
@@ -64,7 +70,8 @@ def find(*, company: Company, manager_id: str, by: Actor) -> Membership:
 def change(*, company: Company, manager_id: str, by: Actor, **changes: Unpack[Changes]) -> Membership:
     """Write what is given. Raises AdminsOnly, ManagerNotFound, AlreadyMember, EmailTaken, PersonDecides and people's.
 
-    Names of somebody whose account is not the company's own are this company's alone.
+    Names of somebody whose account is not the company's own are this company's alone. `is_active=False` keeps the
+    person out of this company for now: live connections end at once; their account, and what they were granted, stay.
     """
     membership = find(company=company, manager_id=manager_id, by=by)
     if normalise_email(changes.get("email", "")) in ("", membership.user.email):
@@ -86,7 +93,10 @@ def _apply(membership: Membership, changes: Changes) -> None:
         _change_email(membership, changes["email"])
     if "password" in changes:
         _change_password(membership.user, changes["password"])
-    membership.save(update_fields=["updated_at"])
+    membership.is_active = changes.get("is_active", membership.is_active)
+    membership.save(update_fields=["is_active", "updated_at"])
+    if "is_active" in changes:
+        membership_changed(membership.company, membership.user_id)
 
 
 def remove(*, company: Company, manager_id: str, by: Actor) -> None:
@@ -95,6 +105,17 @@ def remove(*, company: Company, manager_id: str, by: Actor) -> None:
     Raises AdminsOnly, ManagerNotFound.
     """
     people.remove_member(membership=find(company=company, manager_id=manager_id, by=by), by=by)
+
+
+def send_password_code(*, company: Company, manager_id: str, by: Actor, client: Client) -> Membership:
+    """Mail a manager the code with which they choose a new password; nobody here learns it.
+
+    Raises AdminsOnly, ManagerNotFound, TooManyRequests.
+    """
+    membership = find(company=company, manager_id=manager_id, by=by)
+    count_request(MANAGERS_PER_COMPANY, company.pk)
+    registration.send_code(email=membership.user.email, mode=Purpose.RESET, client=client)
+    return membership
 
 
 def _managers(company: Company) -> MembershipQuerySet:

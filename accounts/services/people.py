@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -24,7 +24,10 @@ from accounts.errors import (
 from accounts.models import Membership, Role, User, normalise_email
 from accounts.permissions import Actor, Permission, require
 from tenants.models import Company
-from wharf.errors import NotFound
+from wharf.errors import NotFound, PermissionDenied
+
+#: What the column holds, and mail too (RFC 5321).
+MAX_EMAIL: Final = 254
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def _account_for(
         user, made = _create_user(email=email, password=password, keeper=None if by.is_operator else company, **names)
         return user, False, made
     if known.keeper_id != company.pk or known.memberships.exists():
-        make_password(password)  # costs what a new account costs: an admin, too, is not told who has one
+        # Costs what a new account costs: an admin, too, is not told who has one.
+        make_password(password or generated_password())
         return known, True, None
     # It was a member's of this company and of no other, and its owner never took it over: it is as good as new.
     made = generated_password() if password is None else None
@@ -130,6 +134,7 @@ def set_password(*, user: User, password: str | None, by: Actor) -> str:
     """Give `user` a new password, a made one when none is said; their tokens and log-ins end. Returns it."""
     if not (by.is_operator or by.user_id == user.pk):
         raise NotFound
+    _require_themselves(by)
     new = generated_password() if password is None else checked_password(password, user)
     user.set_password(new)
     user.save(update_fields=["password", "updated_at"])
@@ -143,8 +148,16 @@ def require_over(by: Actor, company: Company, permission: Permission) -> None:
     require(by, permission, denied=AdminsOnly)
 
 
+def _require_themselves(by: Actor) -> None:
+    """A program whose key is for something else does not decide on its maker's account."""
+    if not by.is_themselves:
+        raise PermissionDenied
+
+
 def checked_email(email: str) -> str:
     email = normalise_email(email)
+    if len(email) > MAX_EMAIL:
+        raise EmailWrong
     try:
         validate_email(email)
     except ValidationError as error:
@@ -199,6 +212,7 @@ def change_person(*, user: User, by: Actor, **changes: Unpack[Changes]) -> None:
     """Write what is given and nothing else. Only operators make an account inactive."""
     if not (by.is_operator or (by.user_id == user.pk and "is_active" not in changes)):
         raise NotFound
+    _require_themselves(by)
     for name, value in changes.items():
         setattr(user, name, value)
     user.save(update_fields=[*changes, "updated_at"])

@@ -10,6 +10,8 @@
  */
 
 let underWay = 0;
+/** Where a sentence waits for the page that somebody is sent to. */
+const SAID = "said";
 
 /** Whether something is being sent: what has gone missing meanwhile may be its doing. */
 export function isUnderWay() {
@@ -48,6 +50,8 @@ export function toast(text, kind = "success", pause = 6_000) {
 
 /** `changed` is called after everything that was done. */
 export function enhanceForms(changed) {
+  toast(sessionStorage.getItem(SAID));
+  sessionStorage.removeItem(SAID);
   document.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
     if (!form.matches("[data-deed]") && !submitter?.matches("[data-deed]")) return;
@@ -89,6 +93,7 @@ async function send(form, submitter, changed) {
     if (form.hasAttribute("data-go") && new URL(answer.url, location).pathname !== location.pathname) {
       // Until the next page is there, what has gone missing from this one is that deed's doing too.
       underWay += 1;
+      if (answer.message) sessionStorage.setItem(SAID, answer.message);
       location.assign(answer.url);
       return;
     }

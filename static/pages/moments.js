@@ -1,12 +1,19 @@
-/** Times as their reader knows them: in the browser's zone and the page's language, and counting where that helps. */
+/**
+ * Times as their reader knows them: in the company's time zone, or the browser's if it has chosen none, in the page's
+ * language, and counting where that helps.
+ */
 
-const language = document.documentElement.lang;
-const full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
-const precise = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
-const date = new Intl.DateTimeFormat(language, { dateStyle: "short" });
-const wholeDay = new Intl.DateTimeFormat(language, { dateStyle: "full" });
+const language = spoken(document.documentElement.lang);
+const timeZone = known(document.documentElement.dataset.zone);
+const full = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short", timeZone });
+const precise = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone });
+const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", timeZone });
+const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone });
+const date = new Intl.DateTimeFormat(language, { dateStyle: "short", timeZone });
+const wholeDay = new Intl.DateTimeFormat(language, { dateStyle: "full", timeZone });
+/** A moment's day as 2026-01-31. */
+const isoDay = new Intl.DateTimeFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit", timeZone });
+const DAY = 86_400_000;
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
 
@@ -42,10 +49,9 @@ export function keepCounting() {
 
 /** The name of a moment's day, and a key that is equal for moments of one day. */
 export function dayOf(at, { today, yesterday }) {
-  const key = `${at.getFullYear()}-${at.getMonth()}-${at.getDate()}`;
-  const before = new Date();
-  before.setDate(before.getDate() - 1);
-  const name = isToday(at) ? today : at.toDateString() === before.toDateString() ? yesterday : wholeDay.format(at);
+  const key = isoDay.format(at);
+  const before = new Date(Date.parse(isoDay.format(new Date())) - DAY).toISOString().slice(0, 10);
+  const name = isToday(at) ? today : key === before ? yesterday : wholeDay.format(at);
   return { key, name };
 }
 
@@ -101,9 +107,23 @@ function clockError() {
 }
 
 function isToday(at) {
-  return at.toDateString() === new Date().toDateString();
+  return isoDay.format(at) === isoDay.format(new Date());
 }
 
 function isThisYear(at) {
-  return at.getFullYear() === new Date().getFullYear();
+  return isoDay.format(at).slice(0, 4) === isoDay.format(new Date()).slice(0, 4);
+}
+
+/** Some browsers know a language by name and none of its months: then Russian, like texts that nobody has translated. */
+function spoken(name) {
+  return /\d/.test(new Intl.DateTimeFormat(name, { month: "long" }).format()) ? "ru" : name;
+}
+
+/** A zone that this browser knows, else none: then it shows its own time. */
+function known(zone) {
+  try {
+    return zone ? new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone : undefined;
+  } catch {
+    return undefined;
+  }
 }

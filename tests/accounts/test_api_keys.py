@@ -38,7 +38,7 @@ def test_a_key_is_shown_once_and_opens_the_api_of_its_company(acme_admin: Person
     (listed,) = api(acme_admin).get(KEYS).json()["data"]
 
     assert (made.status_code, key.startswith("whk_")) == (200, True)
-    assert set(listed) == {"id", "name", "start", "createdAt", "createdBy", "lastUsedAt"}
+    assert set(listed) == {"id", "name", "start", "scopes", "expiresAt", "createdAt", "createdBy", "lastUsedAt"}
     assert (listed["createdBy"], key.startswith(listed["start"])) == (acme_admin.user.pk, True)
     assert listed["lastUsedAt"] is not None
     assert key not in str(ApiKey.objects.values().get())

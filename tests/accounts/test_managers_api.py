@@ -202,7 +202,7 @@ def test_one_manager_is_shown_with_who_made_them(acme_admin: Person) -> None:
     assert set(answer) == {"success", "data"}
     assert set(answer["data"]) == {
         *("id", "email", "firstName", "lastName", "companyName", "role", "createdAt", "updatedAt"),
-        *("adminId", "companyId"),
+        *("adminId", "companyId", "isActive"),
     }
     assert (answer["data"]["adminId"], answer["data"]["companyId"]) == (acme_admin.user.pk, acme_admin.company.pk)
 

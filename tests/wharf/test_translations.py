@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 from wharf import translations
 
@@ -36,6 +37,25 @@ def test_a_missing_translation_is_named(elsewhere: Path) -> None:
     translations.refresh()
 
     assert "ru: not translated: First half" in translations.problems()
+
+
+def test_a_language_that_is_begun_may_have_gaps_and_nothing_half_done(elsewhere: Path) -> None:
+    translations.refresh()
+    assert not any(problem.startswith("kk:") for problem in translations.problems())
+
+    po = translations._po("kk")
+    po.write_text(po.read_text(encoding="utf-8").replace('"Hi %(name)s"\nmsgstr ""', '"Hi %(name)s"\nmsgstr "Сәлем"'))
+    translations.refresh()
+
+    assert "kk: other places to fill than in: Hi %(name)s" in translations.problems()
+
+
+def test_a_gap_of_a_begun_language_is_read_in_russian() -> None:
+    """In the platform's own language, and not in the one that the code is written in."""
+    with translation.override("kk"):
+        assert translation.gettext("Chats") == "Чаттар"
+        assert translation.gettext("Take this key back?") == "Отозвать этот ключ?"
+        assert translation.ngettext("%(number)s day", "%(number)s days", 5) == "%(number)s дней"
 
 
 def test_a_new_text_makes_the_catalogue_stale(elsewhere: Path) -> None:

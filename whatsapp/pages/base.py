@@ -8,12 +8,14 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts.callers import first_company_of
 from accounts.models import Membership
 from accounts.pages import COMPANY_KEY, Page, PageRequest, company_page
-from wharf.errors import Kind, WharfError
+from tenants.companies import OWN_CLOCKS, zone_of
+from wharf.errors import Invalid, Kind, WharfError
 from wharf.meanings import meaning, say
 from whatsapp.pages.menu import menu_for
 
@@ -66,7 +68,8 @@ def _with_failures(view: Page[P]) -> Page[P]:
     @wraps(view)
     def respond(request: PageRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
-            return view(request, *args, **kwargs)
+            with timezone.override(zone_of(request.caller.company)):
+                return view(request, *args, **kwargs)
         except WharfError as error:
             if wants_json(request):
                 return refusal(error)
@@ -90,8 +93,13 @@ def wants_json(request: HttpRequest) -> bool:
     return request.headers.get("Accept", "").startswith("application/json")
 
 
+def _reason(error: WharfError) -> str:
+    """What is wrong, in a sentence: the field has another name on a page than in the API."""
+    return gettext(str(error.params["problem"])) if isinstance(error, Invalid) else say(error)
+
+
 def refusal(error: WharfError) -> JsonResponse:
-    return JsonResponse({"message": say(error), "code": error.code}, status=meaning(error).http_status)
+    return JsonResponse({"message": _reason(error), "code": error.code}, status=meaning(error).http_status)
 
 
 # -- showing ---------------------------------------------------------------------------------------------------------
@@ -119,7 +127,13 @@ def _frame(request: PageRequest) -> dict[str, Any]:
     companies = [] if host_company else [row.company for row in rows]
     here = request.resolver_match.url_name or "" if request.resolver_match else ""
     menu = menu_for(request.caller.actor, here)
-    return {"caller": request.caller, "companies": companies, "menu": menu}
+    zone = request.caller.company.timezone
+    return {
+        "caller": request.caller,
+        "companies": companies,
+        "menu": menu,
+        "zone": "" if zone == OWN_CLOCKS else zone,
+    }
 
 
 def number(request: HttpRequest, name: str, *, most: int) -> int:
@@ -133,6 +147,11 @@ def cursor(request: HttpRequest, name: str) -> int | None:
     """Where a list goes on, as a number in the address; rubbish is none at all."""
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def typed(request: HttpRequest, name: str, *, most: int) -> str:
+    """What stands in a field of a form, without spaces around it, and no longer than is stored."""
+    return request.POST.get(name, "").strip()[:most]
 
 
 # -- doing -----------------------------------------------------------------------------------------------------------
@@ -154,7 +173,7 @@ def do(
     except WharfError as error:
         if error.kind in _ENDS or wants_json(request):
             raise
-        return again(say(error)) if again else _back(request, error, back)
+        return again(_reason(error)) if again else _back(request, error, back)
     address, sentence = (_for(result, value) for value in (to, done))
     if wants_json(request):
         return JsonResponse({"message": gettext(sentence) if sentence else "", "url": address})
@@ -168,5 +187,5 @@ def _for(result: T, value: str | Callable[[T], str]) -> str:
 
 
 def _back(request: HttpRequest, error: WharfError, back: str) -> HttpResponse:
-    messages.error(request, say(error))
+    messages.error(request, _reason(error))
     return redirect(back)

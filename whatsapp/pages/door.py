@@ -1,22 +1,24 @@
-"""Coming in and going out: log in, log out, choose the company and the language."""
+"""Coming in and going out: log in, log out, a new password, the company and the language."""
 
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import login as remember
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.callers import operator_actor
-from accounts.errors import CompanyNotNamed
-from accounts.models import Membership, User
+from accounts.errors import CompanyNotNamed, PasswordWeak
+from accounts.models import Membership, Purpose, User
 from accounts.pages import COMPANY_KEY
-from accounts.services import login, people
+from accounts.services import codes, login, passwords, people, registration
 from tenants.errors import CompanyInactive
 from wharf.errors import Kind, WharfError
 from wharf.meanings import meaning, say
@@ -78,6 +80,62 @@ def _next(request: HttpRequest) -> str:
     return wanted if is_ours else settings.LOGIN_REDIRECT_URL
 
 
+@sensitive_post_parameters("code", "password", "token")
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_password(request: HttpRequest) -> HttpResponse:
+    """A new password, also the first one: by a code that goes to the person's address (the API's, seed contract 1.3).
+
+    Asked for the address first, then for the code and the password. Whether there is such an account is not told.
+    """
+    email = request.POST.get("email", "").replace("\x00", "")
+    if request.method != "POST":
+        return _ask_for_password(request)
+    try:
+        if "password" not in request.POST:
+            registration.send_code(email=email, mode=Purpose.RESET, client=client_of(request))
+            return _ask_for_password(request, email=email, is_sent=True)
+        token = request.POST.get("token") or _prove(request, email)
+    except WharfError as error:
+        return _ask_for_password(request, error, email=email, is_sent="password" in request.POST)
+    try:
+        passwords.reset(email=email, new=request.POST["password"], token=token, client=client_of(request))
+    except PasswordWeak as error:
+        return _ask_for_password(request, error, email=email, is_sent=True, token=token)
+    except WharfError as error:
+        return _ask_for_password(request, error, email=email)
+    messages.success(request, gettext("Your password has been changed. Log in with it."))
+    return redirect(settings.LOGIN_URL)
+
+
+def _prove(request: HttpRequest, email: str) -> str:
+    """What the code proves, to be said with the password. The password is looked at first: a code is good once."""
+    people.checked_password(request.POST["password"], User(email=email))
+    guess = request.POST.get("code", "").replace(" ", "").replace("\x00", "")
+    code = registration.verify(email=email, mode=Purpose.RESET, guess=guess, client=client_of(request))
+    return codes.reset_token(code)
+
+
+def _ask_for_password(
+    request: HttpRequest, error: WharfError | None = None, *, email: str = "", is_sent: bool = False, token: str = ""
+) -> HttpResponse:
+    """`token` stands in the form of whoever has proven the address and said a password that will not do."""
+    context = {
+        "error": say(error) if error else "",
+        "email": email,
+        "is_sent": is_sent,
+        "token": token,
+        "minutes": int(codes.LIFETIME.total_seconds() // 60),
+    }
+    status = meaning(error).http_status if error else 200
+    response = render(request, "pages/password.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def client_of(request: HttpRequest) -> codes.Client:
+    return codes.Client(address=request.META.get("REMOTE_ADDR", ""), agent=request.headers.get("User-Agent", ""))
+
+
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     logout(request)
@@ -107,5 +165,13 @@ def choose_language(request: HttpRequest) -> HttpResponse:
         people.change_person(user=request.user, by=operator_actor(request.user), language=language)
     translation.activate(language)
     response: HttpResponseRedirect = redirect(_next(request))
-    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=365 * 24 * 3600, samesite="Lax")
+    remember_language(response, language)
     return response
+
+
+def remember_language(response: HttpResponse, language: str) -> None:
+    """For the pages before the log-in; without a language it is the browser's again."""
+    if language:
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=365 * 24 * 3600, samesite="Lax")
+    else:
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")

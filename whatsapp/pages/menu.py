@@ -22,6 +22,7 @@ class Entry:
 MENU: Final = (
     Entry("sessions", _("Numbers")),
     Entry("dashboard", _("Overview")),
+    Entry("people", _("People"), needs=Permission.PEOPLE_MANAGE, also=frozenset({"person", "new-person"})),
     Entry(
         "webhooks",
         _("Webhooks"),
@@ -30,6 +31,8 @@ MENU: Final = (
     ),
     # All of the log is for those who see everybody's numbers, chats and rights (`feed.look_back`).
     Entry("events", _("Events"), needs=Permission.ACCESS_GRANT, also=frozenset({"event"})),
+    Entry("keys", _("API keys"), needs=Permission.COMPANY_MANAGE, also=frozenset({"key", "new-key"})),
+    Entry("settings", _("Settings"), needs=Permission.COMPANY_MANAGE),
 )
 
 

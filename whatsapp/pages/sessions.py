@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -14,7 +15,6 @@ from accounts.pages import PageRequest
 from accounts.permissions import Permission, Rights
 from fleet.models import Network
 from wharf.errors import sentence
-from wharf.moments import moment
 from whatsapp.errors import ControlDenied, CreationDenied
 from whatsapp.models import ManagerAccess, Session
 from whatsapp.pages.base import do, number, page, show
@@ -98,7 +98,7 @@ def _history(request: PageRequest, session_id: str, at: int) -> list[Line]:
     """One row more than is shown tells whether there are older ones."""
     rows = history.transitions_of(session_id, by=request.caller.actor, number=at, limit=HISTORY)
     more = history.transitions_of(session_id, by=request.caller.actor, number=at * HISTORY + 1, limit=1)
-    return [line_of(row, moment(row.at) or "") for row in [*rows, *more]]
+    return [line_of(row, timezone.localtime(row.at).isoformat(timespec="seconds")) for row in [*rows, *more]]
 
 
 def _grants(request: PageRequest, session_id: str) -> dict[str, Any]:

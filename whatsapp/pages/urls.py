@@ -2,9 +2,25 @@
 
 from django.urls import path
 
-from whatsapp.pages import chats, dashboard, deliveries, door, events, guests, linking, queue, sessions, webhooks
+from whatsapp.pages import (
+    account,
+    chats,
+    company,
+    dashboard,
+    deliveries,
+    door,
+    events,
+    guests,
+    keys,
+    linking,
+    people,
+    queue,
+    sessions,
+    webhooks,
+)
 
 _SESSION = "sessions/<str:session_id>"
+_PERSON = "people/<str:manager_id>"
 _GUEST = "link/<str:invitation_id>"
 _CHAT = f"{_SESSION}/chats/<str:chat_id>"
 _WEBHOOK = "webhooks/<str:endpoint_id>"
@@ -12,6 +28,7 @@ _WEBHOOK = "webhooks/<str:endpoint_id>"
 urlpatterns = [
     path("login", door.log_in, name="login"),
     path("logout", door.log_out, name="logout"),
+    path("password", door.new_password, name="password"),
     path("company", door.choose_company, name="company"),
     path("language", door.choose_language, name="language"),
     path("", sessions.overview, name="sessions"),
@@ -38,6 +55,22 @@ urlpatterns = [
     path(f"{_GUEST}/code", guests.code, name="guest-code"),
     path("whatsapp-pairing.html", linking.of_company, {"way": "code"}, name="pairing-page"),
     path("whatsapp-qr.html", linking.of_company, {"way": "qr"}, name="qr-page"),
+    path("settings", company.overview, name="settings"),
+    path("account", account.overview, name="account"),
+    path("account/password", account.password, name="my-password"),
+    path("people", people.overview, name="people"),
+    path("people/new", people.add, name="new-person"),
+    path(_PERSON, people.detail, name="person"),
+    path(f"{_PERSON}/change", people.change, name="change-person"),
+    path(f"{_PERSON}/rights", people.rights, name="rights"),
+    path(f"{_PERSON}/password", people.send_code, name="send-code"),
+    path(f"{_PERSON}/deactivate", people.keep_out, name="keep-out"),
+    path(f"{_PERSON}/activate", people.let_in, name="let-in"),
+    path(f"{_PERSON}/remove", people.remove, name="remove-person"),
+    path("keys", keys.overview, name="keys"),
+    path("keys/new", keys.add, name="new-key"),
+    path("keys/<str:key_id>", keys.detail, name="key"),
+    path("keys/<str:key_id>/revoke", keys.revoke, name="revoke-key"),
     path(f"{_SESSION}/chats", chats.overview, name="chats"),
     path(f"{_SESSION}/chats/new", chats.start, name="new-chat"),
     path(_CHAT, chats.conversation, name="chat"),

@@ -1,9 +1,12 @@
 """Who sees which session: finding with permission, granting and revoking. Looking a session up is the authorisation."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
+from django.db.models import Count
+
 from accounts.models import Membership, Role
-from accounts.permissions import GUEST_PERMISSIONS, SYSTEM, Actor, Permission, Rights, permitted
+from accounts.permissions import GUEST_PERMISSIONS, SYSTEM, Actor, Permission, Rights, permitted, require
 from tenants.models import Company
 from wharf.errors import PermissionDenied
 from whatsapp.errors import GrantingDenied, GrantNotFound, GrantsHidden, ManagerNotFound, SessionNotFound
@@ -97,15 +100,44 @@ def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> 
 
 
 @news.writing
+def set_all(*, company: Company, manager_id: str, rights: Mapping[str, Rights], by: Actor) -> int:
+    """What a manager may on each of these sessions from now on; without any right, the grant ends. How many changed.
+
+    All or nothing. Raises as `grant` and `revoke` do.
+    """
+    held = {row.session_id: row.rights for row in ManagerAccess.objects.filter(user_id=manager_id)}
+    changed = {session_id: now for session_id, now in rights.items() if now != held.get(session_id, Rights())}
+    for session_id, now in changed.items():
+        if now != Rights():
+            grant(company=company, session_id=session_id, manager_id=manager_id, rights=now, by=by)
+        else:
+            revoke(company=company, session_id=session_id, manager_id=manager_id, by=by)
+    return len(changed)
+
+
+def numbers_by_manager(*, by: Actor) -> dict[str, int]:
+    """How many live sessions each manager was given. Raises GrantsHidden."""
+    require(by, Permission.ACCESS_GRANT, denied=GrantsHidden)
+    rows = ManagerAccess.objects.filter(session__in=Session.objects.live()).values("user_id")
+    return {row["user_id"]: row["count"] for row in rows.annotate(count=Count("id"))}
+
+
+def grants_to(manager_id: str, *, by: Actor) -> dict[str, Rights]:
+    """What a manager may, by session. Raises GrantsHidden."""
+    require(by, Permission.ACCESS_GRANT, denied=GrantsHidden)
+    return {row.session_id: row.rights for row in ManagerAccess.objects.filter(user_id=manager_id)}
+
+
+@news.writing
 def follow_membership(company: Company, user_id: str) -> None:
     """Whoever is no member any more has no grants, also not when they come back; live connections are told at once."""
     grants = ManagerAccess.objects.filter(user_id=user_id)
     left = {row.session_id: row.rights for row in grants}
-    is_member = Membership.objects.filter(company=company, user_id=user_id).exists()
-    if not is_member:
+    place = Membership.objects.filter(company=company, user_id=user_id).first()
+    if place is None:
         grants.delete()
     for session_id, rights in left.items():
-        _tell(company, session_id, user_id, rights if is_member else None, SYSTEM)
+        _tell(company, session_id, user_id, rights if place and place.is_active else None, SYSTEM)
     if not left:
         # They look again who they are; it is about no session.
         _tell(company, "", user_id, None, SYSTEM)

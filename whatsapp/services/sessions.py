@@ -78,8 +78,13 @@ def _pending(name: str, network: str) -> Session | None:
     return row
 
 
+def count_live() -> int:
+    """How many count for the company's plan."""
+    return Session.objects.live().count()
+
+
 def _make(plan: Company, *, by: Actor, name: str, network: str) -> Session:
-    if Session.objects.live().count() >= plan.max_sessions:
+    if count_live() >= plan.max_sessions:
         raise SessionLimitReached
     session_id = new_id()
     placement = Placement.objects.create(session_id=session_id, company=plan, network=network)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone, translation
 
 from accounts.callers import Caller
-from accounts.tokens import expiry_of
+from accounts.credentials import ends_at
 from tenants.context import arun_in_public
 from wharf.errors import Kind, WharfError
 from wharf.moments import moment
@@ -125,7 +125,7 @@ class Connection:
                     await self._hear(news["kind"], news["payload"])
 
     async def _watch_the_clock(self) -> None:
-        await self._refuse(await self._listener.until_refused(lambda: expiry_of(self._token)))
+        await self._refuse(await self._listener.until_refused(lambda: ends_at(self._token)))
 
     async def _refuse(self, error: WharfError) -> None:
         answer = failed(error, self._language())

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from accounts.models import Role
+from audit.verbs import ActorKind
 from wharf.errors import PermissionDenied
 
 
@@ -60,6 +61,17 @@ class Actor:
     company_id: str | None = None
     role: str = ""
     is_operator: bool = False
+    #: The name of the key that a program of theirs has shown.
+    key_name: str = ""
+
+    @property
+    def kind(self) -> ActorKind:
+        """As the audit says it. An operator who is a member of the company acts there as one."""
+        if self.user_id is None:
+            return ActorKind.SYSTEM if self.is_operator else ActorKind.SIGNED
+        if self.key_name:
+            return ActorKind.KEY
+        return ActorKind.OPERATOR if self.is_operator and not self.role else ActorKind.PERSON
 
     @property
     def permissions(self) -> frozenset[Permission]:

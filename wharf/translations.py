@@ -24,7 +24,7 @@ from django.utils.translation.template import templatize
 ROOT: Final = Path(__file__).resolve().parent.parent
 #: English is what the code is written in.
 LANGUAGES: Final = ("ru",)
-PLACES: Final = ("accounts", "config", "fleet", "sandbox", "tenants", "templates", "whatsapp", "wharf")
+PLACES: Final = ("accounts", "audit", "config", "fleet", "sandbox", "tenants", "templates", "whatsapp", "wharf")
 KEYWORDS: Final = {
     "_": None,
     "gettext": None,

@@ -4,16 +4,20 @@ A key acts as its maker: it may what they may, and nothing after they have left.
 """
 
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.callers import Caller, find_caller
 from accounts.errors import AdminsOnly, ApiKeyNotFound
 from accounts.models import ApiKey
 from accounts.permissions import Actor, Permission, require
+from audit.recording import Target, record_in
+from audit.verbs import TargetKind, Verb
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
@@ -24,6 +28,7 @@ MAX_NAME: Final = 80
 NOTED_EVERY: Final = timedelta(minutes=1)
 
 
+@transaction.atomic
 def create(*, company: Company, name: str, by: Actor) -> tuple[ApiKey, str]:
     """The row, and the key itself, which nobody can see again. Raises AdminsOnly."""
     require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
@@ -32,6 +37,7 @@ def create(*, company: Company, name: str, by: Actor) -> tuple[ApiKey, str]:
     row = ApiKey.objects.create(
         company=company, name=name[:MAX_NAME], made_by_id=by.user_id, start=shown, digest=_digest(key)
     )
+    record_in(company, Verb.KEY_MADE, _target(row), by=by)
     return row, key
 
 
@@ -41,12 +47,14 @@ def keys_of(*, company: Company, by: Actor) -> list[ApiKey]:
     return list(ApiKey.objects.filter(company=company, revoked_at=None).select_related("made_by").order_by("-id"))
 
 
+@transaction.atomic
 def revoke(*, company: Company, key_id: str, by: Actor) -> None:
     """Take a key back; it stays in the rows. Raises AdminsOnly, ApiKeyNotFound."""
     require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
     rows = ApiKey.objects.filter(company=company, pk=key_id, revoked_at=None)
     if not rows.update(revoked_at=timezone.now()):
         raise ApiKeyNotFound
+    record_in(company, Verb.KEY_REVOKED, _target(ApiKey.objects.get(pk=key_id)), by=by)
 
 
 def caller_for_key(key: str, host_company: Company | None = None) -> Caller:
@@ -59,7 +67,11 @@ def caller_for_key(key: str, host_company: Company | None = None) -> Caller:
         user_id=row.made_by_id, company_id=row.company_id, host_company=host_company, even_expired=True
     )
     _note_use(row)
-    return caller
+    return replace(caller, actor=replace(caller.actor, key_name=row.name))
+
+
+def _target(row: ApiKey) -> Target:
+    return Target(TargetKind.KEY, row.pk, f"{row.name} ({row.start}…)")
 
 
 def _note_use(row: ApiKey) -> None:

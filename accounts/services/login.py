@@ -10,6 +10,8 @@ from accounts.callers import Caller, find_caller, first_company_of
 from accounts.errors import AccountInactive, CompanyNotNamed, EmailNotVerified, WrongCredentials
 from accounts.models import Registration, User, normalise_email
 from accounts.throttle import count_attempt, forget_attempts
+from audit.recording import person, record_in
+from audit.verbs import Verb
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
@@ -61,7 +63,14 @@ def log_in(
     user = authenticate(email=email, password=password, address=address)
     caller = find_caller_in(user, company, host_company)
     update_last_login(None, user)  # type: ignore[arg-type]
+    record_login(caller)
     return caller
+
+
+def record_login(caller: Caller) -> None:
+    """In the company that they log in to."""
+    target = person(caller.user.pk, caller.user.full_name)
+    record_in(caller.company, Verb.LOGIN, target, by=caller.actor)
 
 
 def find_caller_in(user: User, company: str, host_company: Company | None) -> Caller:

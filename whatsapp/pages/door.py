@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.callers import operator_actor
+from accounts.callers import Caller, operator_actor
 from accounts.errors import CompanyNotNamed
 from accounts.models import Membership, User
 from accounts.pages import COMPANY_KEY
@@ -39,21 +39,21 @@ def _enter(request: HttpRequest, *, email: str, password: str) -> None:
     if "\x00" in email + password:
         email = ""
     user = login.authenticate(email=email, password=password, address=request.META.get("REMOTE_ADDR", ""))
-    company_id = _company_to_start_in(request, user)
+    caller = _caller_to_start_as(request, user)
     remember(request, user)
-    if company_id:
-        request.session[COMPANY_KEY] = company_id
+    if caller:
+        request.session[COMPANY_KEY] = caller.company.pk
+        login.record_login(caller)
     if not request.POST.get("stay"):
         request.session.set_expiry(0)
 
 
-def _company_to_start_in(request: HttpRequest, user: User) -> str:
-    """Empty for an operator of no company, who gets a hint instead of a page."""
+def _caller_to_start_as(request: HttpRequest, user: User) -> Caller | None:
+    """None for an operator of no company, who gets a hint instead of a page."""
     try:
-        company = login.find_caller_in(user, "", getattr(request, "host_company", None)).company
+        return login.find_caller_in(user, "", getattr(request, "host_company", None))
     except CompanyNotNamed:
-        return ""
-    return str(company.pk)
+        return None
 
 
 def _form(request: HttpRequest, error: WharfError | None = None) -> HttpResponse:

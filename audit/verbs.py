@@ -57,7 +57,7 @@ class Verb(StrEnum):
 
 
 #: As people read them, behind the name of who did it.
-WORDS: Final[dict[Verb, Sentence]] = {
+WORDS: Final[dict[str, Sentence]] = {
     Verb.ACCESS_CHANGED: sentence("Access changed"),
     Verb.ACCESS_GRANTED: sentence("Access granted"),
     Verb.ACCESS_REVOKED: sentence("Access revoked"),

@@ -19,7 +19,10 @@ class Entry:
     also: frozenset[str] = frozenset()
 
 
-MENU: Final = (Entry("sessions", _("Numbers")),)
+MENU: Final = (
+    Entry("sessions", _("Numbers")),
+    Entry("audit", _("Audit"), Permission.COMPANY_MANAGE),
+)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from whatsapp.pages import chats, door, linking, sessions
+from whatsapp.pages import audit, chats, door, linking, sessions
 
 _SESSION = "sessions/<str:session_id>"
 _CHAT = f"{_SESSION}/chats/<str:chat_id>"
@@ -13,6 +13,8 @@ urlpatterns = [
     path("company", door.choose_company, name="company"),
     path("language", door.choose_language, name="language"),
     path("", sessions.overview, name="sessions"),
+    path("audit", audit.overview, name="audit"),
+    path("audit/export", audit.export, name="audit-export"),
     path("sessions/new", sessions.create, name="new-session"),
     path(_SESSION, sessions.detail, name="session"),
     path(f"{_SESSION}/start", sessions.start, name="start"),

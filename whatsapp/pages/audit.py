@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
+from accounts.models import Role
 from accounts.pages import PageRequest
 from accounts.permissions import Actor
 from accounts.services import audit
@@ -154,7 +155,7 @@ def row_of(entry: Entry, numbers: dict[str, str]) -> Row:
 
 def _how(entry: Entry) -> str:
     text = _KINDS.get(entry.actor_kind)
-    return " ".join(filter(None, [gettext(text) if text else "", entry.key_name and f"“{entry.key_name}”"]))
+    return ": ".join(filter(None, [gettext(text) if text else "", entry.key_name]))
 
 
 def _change(name: str, before: object, after: object) -> Change:
@@ -165,6 +166,9 @@ def _change(name: str, before: object, after: object) -> Change:
     return Change(gettext(text) if text else name, _value(before), _value(after))
 
 
+_ROLES: Final = {Role.ADMIN.value: sentence("administrator"), Role.MANAGER.value: sentence("manager")}
+
+
 def _value(value: object) -> str:
     match value:
         case None | "" | []:
@@ -173,6 +177,8 @@ def _value(value: object) -> str:
             return gettext("yes") if value else gettext("no")
         case list():
             return ", ".join(str(each) for each in value)
+        case str() if value in _ROLES:
+            return gettext(_ROLES[value])
         case _:
             return str(value)
 

@@ -17,6 +17,7 @@ class Verb(StrEnum):
     CHAT_OPENED = "chat.opened"
     CHAT_READ = "chat.read"
     COMPANY_CREATED = "company.created"
+    COMPANY_DOMAIN_REMOVED = "company.domain_removed"
     COMPANY_DOMAIN_SET = "company.domain_set"
     COMPANY_PLAN_CHANGED = "company.plan_changed"
     COMPANY_RESUMED = "company.resumed"
@@ -66,6 +67,7 @@ WORDS: Final[dict[str, Sentence]] = {
     Verb.CHAT_OPENED: sentence("Chat opened"),
     Verb.CHAT_READ: sentence("Chat marked as read"),
     Verb.COMPANY_CREATED: sentence("Company created"),
+    Verb.COMPANY_DOMAIN_REMOVED: sentence("Host name taken away"),
     Verb.COMPANY_DOMAIN_SET: sentence("Host name set"),
     Verb.COMPANY_PLAN_CHANGED: sentence("Plan changed"),
     Verb.COMPANY_RESUMED: sentence("Company resumed"),

@@ -230,4 +230,5 @@ UNFOLD = {
     "SITE_HEADER": "Wharf",
     "SITE_SYMBOL": "anchor",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "whatsapp.admin.overview.add_to_index",
 }

@@ -147,6 +147,15 @@ def set_domain(*, company: Company, by: Actor, name: str, is_primary: bool, doma
 
 
 @transaction.atomic
+def remove_domain(*, domain: Domain, by: Actor) -> None:
+    """The host name leads nowhere any more. Raises OperatorsOnly."""
+    require_operator(by)
+    company, changes = domain.tenant, {"host": (domain.domain, None)}
+    record_in(company, Verb.COMPANY_DOMAIN_REMOVED, the_company(company), by=by, changes=changes)
+    domain.delete()
+
+
+@transaction.atomic
 def _change(company: Company, verb: Verb, by: Actor, values: Changes) -> None:
     """Write them, and write down what that changed, if anything. `company` may carry the new values already."""
     before = Company.objects.values(*values).get(pk=company.pk) if values else {}

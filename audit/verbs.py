@@ -39,6 +39,8 @@ class Verb(StrEnum):
     QUEUE_PACED = "queue.paced"
     QUEUE_PAUSED = "queue.paused"
     QUEUE_RESUMED = "queue.resumed"
+    SECOND_FACTOR_OFF = "second_factor.off"
+    SECOND_FACTOR_ON = "second_factor.on"
     SESSION_ARCHIVED = "session.archived"
     SESSION_CHANGED = "session.changed"
     SESSION_CODE_REQUESTED = "session.code_requested"
@@ -89,6 +91,8 @@ WORDS: Final[dict[str, Sentence]] = {
     Verb.QUEUE_PACED: sentence("Sending pace changed"),
     Verb.QUEUE_PAUSED: sentence("Sending held back"),
     Verb.QUEUE_RESUMED: sentence("Sending let go on"),
+    Verb.SECOND_FACTOR_OFF: sentence("Log-in in two steps turned off"),
+    Verb.SECOND_FACTOR_ON: sentence("Log-in in two steps turned on"),
     Verb.SESSION_ARCHIVED: sentence("Number put away"),
     Verb.SESSION_CHANGED: sentence("Number changed"),
     Verb.SESSION_CODE_REQUESTED: sentence("Pairing code asked for"),

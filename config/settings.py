@@ -230,5 +230,6 @@ UNFOLD = {
     "SITE_HEADER": "Wharf",
     "SITE_SYMBOL": "anchor",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.forms.OperatorsLogin"},
     "DASHBOARD_CALLBACK": "whatsapp.admin.overview.add_to_index",
 }

@@ -412,6 +412,9 @@ PUBLIC: Final = {
     "api/auth/verify-email",
     "api/auth/reset-password",
     "login",
+    "login/code",
+    # One's own, whoever one is (tests/pages/test_two_steps.py).
+    "account/two-steps",
     "logout",
     "language",
 }

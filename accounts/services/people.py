@@ -149,10 +149,10 @@ def actor_of(user: User) -> Actor:
 
 def record_password(user: User, *, by: Actor) -> None:
     """That there is a new one, and nothing of it."""
-    _record_everywhere(user, Verb.PASSWORD_CHANGED, by=by)
+    record_everywhere(user, Verb.PASSWORD_CHANGED, by=by)
 
 
-def _record_everywhere(user: User, verb: Verb, *, by: Actor, changes: Recorded | None = None) -> None:
+def record_everywhere(user: User, verb: Verb, *, by: Actor, changes: Recorded | None = None) -> None:
     """In every company that they work in: it is one account."""
     for membership in user.memberships.confirmed().select_related("company", "user"):
         record_in(membership.company, verb, target_of(membership), by=by, changes=changes)
@@ -243,7 +243,7 @@ def _record_change(user: User, by: Actor, changes: Recorded) -> None:
     """What language somebody reads is nobody's business."""
     renamed = {name: pair for name, pair in changes.items() if name != "is_active"}
     if renamed:
-        _record_everywhere(user, Verb.PERSON_CHANGED, by=by, changes=renamed)
+        record_everywhere(user, Verb.PERSON_CHANGED, by=by, changes=renamed)
     if "is_active" in changes:
         verb = Verb.PERSON_ACTIVATED if user.is_active else Verb.PERSON_DEACTIVATED
-        _record_everywhere(user, verb, by=by)
+        record_everywhere(user, verb, by=by)

@@ -18,13 +18,14 @@ from pytest_django import Settings
 from accounts.errors import AdminsOnly
 from accounts.models import Membership, Role
 from accounts.permissions import SYSTEM, Rights
-from accounts.services import api_keys, audit, companies, login, managers, passwords, people
+from accounts.services import api_keys, audit, companies, login, managers, passwords, people, second_factor
 from accounts.services.audit import Wanted
 from audit import recording
 from audit.models import Entry
 from audit.verbs import WORDS, ActorKind, TargetKind, Verb
 from tenants.context import run_in
 from tenants.models import Company, Domain
+from tests.pages.test_two_steps import App
 from tests.people import PASSWORD, Person, client_for, make_person
 from tests.whatsapp.desk import BOB, Desk, text
 from wharf.networks import parse_networks
@@ -112,6 +113,13 @@ class Scene:
     def domain(self) -> Domain:
         return companies.set_domain(name="chat.acme.test", is_primary=True, **self.by_operator)
 
+    def second_factor(self) -> object:
+        return second_factor.turn_on(self.admin.user, App(self.admin).code())
+
+    def no_second_factor(self) -> None:
+        self.second_factor()
+        second_factor.take_away(self.admin.user, by=self.operator.actor)
+
     def replay(self) -> None:
         endpoint = self.webhook()
         webhooks.replay_events(endpoint_id=endpoint, event_ids=[Event.objects.first().id], **self.of_company)  # type: ignore[union-attr]
@@ -160,6 +168,8 @@ DEEDS: dict[Verb, Callable[[Scene], Any]] = {
     Verb.QUEUE_PACED: lambda s: queue.set_pace(rules=Rules(5, 9), **s.of_session),
     Verb.QUEUE_PAUSED: lambda s: queue.pause(**s.of_session),
     Verb.QUEUE_RESUMED: lambda s: (queue.pause(**s.of_session), queue.resume(**s.of_session)),
+    Verb.SECOND_FACTOR_OFF: Scene.no_second_factor,
+    Verb.SECOND_FACTOR_ON: Scene.second_factor,
     Verb.SESSION_ARCHIVED: lambda s: sessions.archive(**s.new_session()),
     Verb.SESSION_CHANGED: lambda s: sessions.change(name="Renamed", **s.of_session),
     Verb.SESSION_CODE_REQUESTED: lambda s: sessions.request_code(phone="+4915550009999", **s.new_session()),

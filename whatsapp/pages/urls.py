@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from whatsapp.pages import audit, chats, door, linking, sessions
+from whatsapp.pages import audit, chats, door, linking, sessions, two_steps
 
 _SESSION = "sessions/<str:session_id>"
 _CHAT = f"{_SESSION}/chats/<str:chat_id>"
 
 urlpatterns = [
     path("login", door.log_in, name="login"),
+    path("login/code", door.second_step, name="second-step"),
+    path("account/two-steps", two_steps.overview, name="two-steps"),
     path("logout", door.log_out, name="logout"),
     path("company", door.choose_company, name="company"),
     path("language", door.choose_language, name="language"),

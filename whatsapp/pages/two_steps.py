@@ -1,6 +1,6 @@
 """Turning the log-in in two steps on and off: for everybody who logs in, also operators, who have no company."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,11 +11,14 @@ from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from accounts.callers import caller_for_session
 from accounts.models import User
+from accounts.pages import COMPANY_KEY, PageRequest
 from accounts.services import second_factor
 from wharf.errors import WharfError, sentence
 from wharf.meanings import say
 from whatsapp import qr
+from whatsapp.pages.base import show
 
 TURNED_OFF = sentence("The log-in in two steps is off. Your password alone opens now.")
 
@@ -56,4 +59,15 @@ def _shown(request: HttpRequest, user: User, *, begins: bool = False, **more: An
     if begins and not is_on:
         offer = second_factor.offer(user)
         context |= {"secret": offer.secret, "picture": qr.svg(offer.uri)}
-    return render(request, "pages/two_steps.html", context, status=400 if more.get("error") else 200)
+    return _in_frame(request, user, context, status=400 if more.get("error") else 200)
+
+
+def _in_frame(request: HttpRequest, user: User, context: dict[str, Any], *, status: int) -> HttpResponse:
+    """With the menu of their company, for who has one that they may work in."""
+    host_company = getattr(request, "host_company", None)
+    try:
+        caller = caller_for_session(user, request.session.get(COMPANY_KEY), host_company)
+    except WharfError:
+        return render(request, "pages/two_steps.html", context, status=status)
+    request.caller = caller  # type: ignore[attr-defined]
+    return show(cast(PageRequest, request), "pages/two_steps.html", context, status=status)

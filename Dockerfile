@@ -12,7 +12,7 @@ RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin wharf
 WORKDIR /app
 COPY --from=packages /app/.venv .venv
 COPY . .
-RUN python3 -m compileall -q accounts config fleet sandbox tenants wharf whatsapp
+RUN python3 -m compileall -q accounts audit config fleet sandbox tenants wharf whatsapp
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -15,8 +15,10 @@ from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
 from accounts.callers import operator_actor
 from accounts.models import Membership, Role, User, normalise_email
 from accounts.permissions import Actor
-from accounts.services import people
+from accounts.services import people, second_factor
 from tenants.models import Company
+from wharf.errors import WharfError
+from wharf.meanings import say
 
 # Roles and grants decide here, not Django's groups.
 admin.site.unregister(Group)
@@ -73,7 +75,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
     list_filter = ("is_active", "is_superuser", "memberships__company")
     search_fields = ("email", "first_name", "last_name")
     readonly_fields = ("id", "email", "keeper", "is_superuser", "last_login", "created_at", "updated_at")
-    actions = ("give_new_password",)
+    actions = ("give_new_password", "take_second_factor")
 
     def get_form(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:
         return super().get_form(request, obj, **kwargs, form=PersonForm if obj else NewPersonForm)
@@ -119,6 +121,17 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
     def give_new_password(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
             _show_password(request, user, people.set_password(user=user, password=None, by=_actor(request)))
+
+    @admin.action(description="Turn the log-in in two steps off (the phone and the recovery codes are lost)")
+    def take_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            try:
+                second_factor.take_away(user, by=_actor(request))
+            except WharfError as error:
+                messages.error(request, f"{user.email}: {say(error)}")
+            else:
+                self.log_change(request, user, "Log-in in two steps turned off")
+                messages.success(request, f"{user.email}: the password alone opens now.")
 
 
 def _create(by: Actor, values: dict[str, Any]) -> tuple[User, str | None]:

@@ -12,6 +12,28 @@ class WrongCredentials(NotAuthenticated):
     text = sentence("Wrong e-mail or password")
 
 
+class SecondFactorMissing(NotAuthenticated):
+    """The password is right, and a code is asked for too: say it as `code` beside e-mail and password."""
+
+    code = "second_factor_missing"
+    text = sentence("Enter the code of your authenticator app too")
+
+
+class SecondFactorWrong(NotAuthenticated):
+    code = "second_factor_wrong"
+    text = sentence("This code is wrong, or has been used already. Wait for the next one")
+
+
+class SecondFactorIsOn(WharfError):
+    code, kind = "second_factor_is_on", Kind.CONFLICT
+    text = sentence("The log-in in two steps is on already")
+
+
+class NoSecondFactor(WharfError):
+    code, kind = "no_second_factor", Kind.CONFLICT
+    text = sentence("The log-in in two steps is not on")
+
+
 class UnknownUserType(NotAuthenticated):
     code = "unknown_user_type"
     text = sentence("This type of user is not allowed")

@@ -169,6 +169,21 @@ class EmailCode(models.Model):
         return f"{self.purpose}, asked for {self.created_at:%Y-%m-%d %H:%M}"
 
 
+class SecondFactor(models.Model):
+    """What a person proves beside the password (`accounts.services.second_factor`); counts once it is confirmed."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="second_factor")
+    sealed_secret = models.BinaryField()
+    confirmed_at = models.DateTimeField(null=True)
+    #: The step (30 seconds each, since 1970) whose code was used last.
+    last_step = models.BigIntegerField(default=0)
+    #: Keyed digests of the recovery codes that are left.
+    recovery = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.user_id}, {'on' if self.confirmed_at else 'offered'}"
+
+
 class ApiKey(models.Model):
     """A program's credential for a company: acts as whoever made it (`accounts.services.api_keys`)."""
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from accounts.models import Role
+from audit.verbs import ActorKind
 from wharf.errors import PermissionDenied
 
 
@@ -97,6 +98,19 @@ class Actor:
     guest_of: str = ""
     #: Of the API key that speaks for them; None: they speak for themselves.
     scopes: frozenset[Scope] | None = None
+    #: The name of the key that a program of theirs has shown.
+    key_name: str = ""
+
+    @property
+    def kind(self) -> ActorKind:
+        """As the audit says it. An operator who is a member of the company acts there as one."""
+        if self.guest_of:
+            return ActorKind.GUEST
+        if self.user_id is None:
+            return ActorKind.SYSTEM if self.is_operator else ActorKind.SIGNED
+        if self.key_name:
+            return ActorKind.KEY
+        return ActorKind.OPERATOR if self.is_operator and not self.role else ActorKind.PERSON
 
     @property
     def permissions(self) -> frozenset[Permission]:

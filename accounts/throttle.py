@@ -41,6 +41,9 @@ CODES_PER_EMAIL: Final = Limit("codes to an e-mail", 20, _DAY)
 GUESSES_PER_ADDRESS: Final = Limit("guessed codes", 100, WINDOW)
 #: Each costs a password's hash.
 REGISTRATIONS_PER_ADDRESS: Final = Limit("registrations", 20, _HOUR)
+#: Asked for after a right password; three steps are right at a time, so a day of guessing finds one in 6000 tries.
+SECOND_FACTORS: Final = Limit("second factors", 10, WINDOW)
+SECOND_FACTORS_A_DAY: Final = Limit("second factors a day", 50, _DAY)
 #: For whoever holds somebody's token and wants the password too.
 CURRENT_PASSWORDS: Final = Limit("current passwords", 10, WINDOW)
 #: Each is a mail to an address that an admin types.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts.api import company, keys, login, managers, registration
+from accounts.api import audit, company, keys, login, managers, registration
 
 urlpatterns = [
     path("auth/login", login.LoginView.as_view()),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("company/users", company.CompanyUsersView.as_view()),
     path("company/api-keys", keys.KeysView.as_view()),
     path("company/api-keys/<str:key_id>", keys.KeyView.as_view()),
+    path("audit", audit.AuditView.as_view()),
     path("managers", managers.ManagersView.as_view()),
     path("managers/", managers.ManagersAliasView.as_view()),
     path("managers/<str:manager_id>", managers.ManagerView.as_view()),

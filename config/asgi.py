@@ -16,6 +16,7 @@ http = get_asgi_application()
 
 from config.lifespan import lifespan  # noqa: E402
 from config.sockets import websocket  # noqa: E402
+from wharf.clients import coming_from  # noqa: E402
 from whatsapp.api.addresses import PATH  # noqa: E402
 from whatsapp.socketio.server import SocketIO  # noqa: E402
 
@@ -28,7 +29,9 @@ def dispatcher(socket_io: SocketIO) -> Application:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         match scope["type"]:
             case "http" | "websocket" if f"{scope['path'].rstrip('/')}/" == PATH:
-                await socket_io(scope, receive, send)
+                # Django has a middleware for it.
+                with coming_from((scope.get("client") or ("",))[0]):
+                    await socket_io(scope, receive, send)
             case "http":
                 await http(scope, receive, send)
             case "websocket":

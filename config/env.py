@@ -61,6 +61,8 @@ class Env(BaseSettings):
     socketio_aliases: bool = False
     #: How many days the event log goes back. More than the days that webhooks are tried for.
     event_days: int = Field(default=30, ge=4, le=3650)
+    #: How many days the audit of each company goes back; 0: for ever.
+    audit_days: int = Field(default=0, ge=0, le=36500)
     #: Networks of the operator's own that webhooks may go to, in CIDR notation, separated by commas.
     webhook_allowed_networks: str = ""
     #: Where sealed copies of device stores go; empty means `backups` in the state folder, which is the same disk.

@@ -65,7 +65,7 @@ SHARED_APPS = [
     "sandbox",
 ]
 # Each company's own schema.
-TENANT_APPS = ["whatsapp"]
+TENANT_APPS = ["audit", "whatsapp"]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 
 TENANT_MODEL = "tenants.Company"
@@ -135,6 +135,8 @@ CHANNEL_LAYERS = {
 
 #: How many days the event log goes back.
 EVENT_DAYS = env.event_days
+#: How many days the audit goes back; 0: for ever.
+AUDIT_DAYS = env.audit_days
 #: Networks that webhooks may go to beside the open internet.
 WEBHOOK_ALLOWED_NETWORKS = parse_networks(env.webhook_allowed_networks)
 
@@ -228,4 +230,6 @@ UNFOLD = {
     "SITE_HEADER": "Wharf",
     "SITE_SYMBOL": "anchor",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.forms.OperatorsLogin"},
+    "DASHBOARD_CALLBACK": "whatsapp.admin.overview.add_to_index",
 }

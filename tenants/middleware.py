@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 
 from tenants.context import run_in_public
 from tenants.hosts import company_of_host
+from wharf.clients import coming_from
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
 
@@ -28,4 +29,5 @@ class StartInPublic:
         # Probes and scrapes come to the bare address of a machine.
         is_probe = request.path.startswith("/health/") or request.path == "/metrics"
         request.host_company = None if is_probe else company_of_host(request.get_host())  # type: ignore[attr-defined]
-        return self.get_response(request)
+        with coming_from(request.META.get("REMOTE_ADDR", "")):
+            return self.get_response(request)

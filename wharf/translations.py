@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 LANGUAGES: Final = ("ru", "kk")
 #: Those that are begun: what nobody has translated yet is read in Russian, the platform's own, and is no problem.
 BEGUN: Final = frozenset({"kk"})
-PLACES: Final = ("accounts", "config", "fleet", "sandbox", "tenants", "templates", "whatsapp", "wharf")
+PLACES: Final = ("accounts", "audit", "config", "fleet", "sandbox", "tenants", "templates", "whatsapp", "wharf")
 KEYWORDS: Final = {
     "_": None,
     "gettext": None,

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from audit import recording
 from tenants.context import run_in
 from tenants.models import Company
 from whatsapp.models import EarlyReceipt
@@ -39,6 +40,14 @@ def forget_early_receipts(timestamp: int) -> None:
 
 def _forget_early_receipts() -> None:
     EarlyReceipt.objects.filter(created_at__lt=timezone.now() - EARLY_RECEIPTS_KEPT).delete()
+
+
+@app.periodic(cron="37 3 * * *")
+@app.task(queueing_lock="forget_audit")
+def forget_audit(timestamp: int) -> None:
+    """Only where somebody has set how long it is kept."""
+    for company in Company.objects.all() if settings.AUDIT_DAYS else ():
+        run_in(company, recording.forget, days=settings.AUDIT_DAYS)
 
 
 @app.periodic(cron="* * * * *")

@@ -31,6 +31,12 @@ class Credentials(serializers.Serializer[Any]):
         allow_blank=True,
         help_text="Slug or id, for people who work in several companies; without it, the first they joined.",
     )
+    code = serializers.CharField(
+        max_length=32,
+        required=False,
+        allow_blank=True,
+        help_text="Of the authenticator app, or a recovery code; for who gets `second_factor_missing` without it.",
+    )
 
 
 class ProfileChange(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.callers import Caller, find_caller
@@ -25,6 +26,8 @@ from accounts.errors import (
 )
 from accounts.models import ApiKey
 from accounts.permissions import Actor, Permission, Scope, require, with_key
+from audit.recording import Target, record_in
+from audit.verbs import TargetKind, Verb
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
@@ -35,6 +38,7 @@ MAX_NAME: Final = 80
 NOTED_EVERY: Final = timedelta(minutes=1)
 
 
+@transaction.atomic
 def create(
     *,
     company: Company,
@@ -60,6 +64,7 @@ def create(
         scopes=_checked_scopes(scopes),
         expires_at=_checked_expiry(expires_at),
     )
+    record_in(company, Verb.KEY_MADE, _target(row), by=by)
     return row, key
 
 
@@ -89,12 +94,14 @@ def keys_of(*, company: Company, by: Actor) -> list[ApiKey]:
     return list(ApiKey.objects.filter(company=company, revoked_at=None).select_related("made_by").order_by("-id"))
 
 
+@transaction.atomic
 def revoke(*, company: Company, key_id: str, by: Actor) -> None:
     """Take a key back; it stays in the rows. Raises AdminsOnly, ApiKeyNotFound."""
     require(by, Permission.COMPANY_MANAGE, denied=AdminsOnly)
     rows = ApiKey.objects.filter(company=company, pk=key_id, revoked_at=None)
     if not rows.update(revoked_at=timezone.now()):
         raise ApiKeyNotFound
+    record_in(company, Verb.KEY_REVOKED, _target(ApiKey.objects.get(pk=key_id)), by=by)
 
 
 def find(*, company: Company, key_id: str, by: Actor) -> ApiKey:
@@ -125,7 +132,11 @@ def caller_for_key(key: str, host_company: Company | None = None, *, even_expire
         user_id=row.made_by_id, company_id=row.company_id, host_company=host_company, even_expired=even_expired
     )
     _note_use(row)
-    return replace(caller, actor=with_key(caller.actor, frozenset(map(Scope, row.scopes))))
+    return replace(caller, actor=with_key(replace(caller.actor, key_name=row.name), frozenset(map(Scope, row.scopes))))
+
+
+def _target(row: ApiKey) -> Target:
+    return Target(TargetKind.KEY, row.pk, f"{row.name} ({row.start}…)")
 
 
 def _note_use(row: ApiKey) -> None:

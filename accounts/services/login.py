@@ -9,7 +9,10 @@ from django.db.models import Q
 from accounts.callers import Caller, find_caller, first_company_of, note_seen
 from accounts.errors import AccountInactive, CompanyNotNamed, EmailNotVerified, WrongCredentials
 from accounts.models import Membership, Registration, User, normalise_email
+from accounts.services import second_factor
 from accounts.throttle import count_attempt, forget_attempts
+from audit.recording import person, record_in
+from audit.verbs import Verb
 from tenants.models import Company
 from wharf.errors import NotAuthenticated
 
@@ -55,14 +58,25 @@ def _spend(password: str, checked: str) -> None:
 
 
 def log_in(
-    *, email: str, password: str, address: str, company: str = "", host_company: Company | None = None
+    *, email: str, password: str, address: str, company: str = "", code: str = "", host_company: Company | None = None
 ) -> Caller:
-    """The person in one company: the one named by slug or id, the host's, or else their first."""
+    """The person in one company: the one named by slug or id, the host's, or else their first.
+
+    Raises what `authenticate` and `second_factor.check` do.
+    """
     user = authenticate(email=email, password=password, address=address)
+    second_factor.check(user, code)
     caller = find_caller_in(user, company, host_company)
     update_last_login(None, user)  # type: ignore[arg-type]
     note_seen(caller)
+    record_login(caller)
     return caller
+
+
+def record_login(caller: Caller) -> None:
+    """In the company that they log in to."""
+    target = person(caller.user.pk, caller.user.full_name)
+    record_in(caller.company, Verb.LOGIN, target, by=caller.actor)
 
 
 def find_caller_in(user: User, company: str, host_company: Company | None) -> Caller:

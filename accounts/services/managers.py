@@ -12,6 +12,8 @@ from accounts.services import people, registration
 from accounts.services.codes import Client
 from accounts.tasks import mail_password_changed, mail_welcome
 from accounts.throttle import EMAILS_PER_COMPANY, MANAGERS_PER_COMPANY, count_request
+from audit.recording import changed, record_in
+from audit.verbs import Verb
 from tenants.models import Company
 
 NAMES: Final = ("first_name", "last_name")
@@ -81,22 +83,33 @@ def change(*, company: Company, manager_id: str, by: Actor, **changes: Unpack[Ch
     if "email" in changes:
         # Outside the transaction: one that is taken must stay counted.
         count_request(EMAILS_PER_COMPANY, company.pk)
-    _apply(membership, changes)
+    _apply(membership, changes, by)
     return membership
 
 
 @transaction.atomic
-def _apply(membership: Membership, changes: Changes) -> None:
+def _apply(membership: Membership, changes: Changes, by: Actor) -> None:
+    before = _told(membership)
     names = {name: str(value) for name, value in changes.items() if name in NAMES}
     _rename(membership.user if membership.is_kept_here else membership, names)
     if "email" in changes:
         _change_email(membership, changes["email"])
     if "password" in changes:
-        _change_password(membership.user, changes["password"])
-    membership.is_active = changes.get("is_active", membership.is_active)
+        _change_password(membership.user, changes["password"], by)
+    was_active, membership.is_active = membership.is_active, changes.get("is_active", membership.is_active)
     membership.save(update_fields=["is_active", "updated_at"])
+    if told := changed(before, _told(membership)):
+        record_in(membership.company, Verb.PERSON_CHANGED, people.target_of(membership), by=by, changes=told)
+    if membership.is_active != was_active:
+        verb = Verb.PERSON_ACTIVATED if membership.is_active else Verb.PERSON_DEACTIVATED
+        record_in(membership.company, verb, people.target_of(membership), by=by)
     if "is_active" in changes:
         membership_changed(membership.company, membership.user_id)
+
+
+def _told(membership: Membership) -> dict[str, str]:
+    first_name, last_name = membership.names
+    return {"first_name": first_name, "last_name": last_name, "email": membership.user.email}
 
 
 def remove(*, company: Company, manager_id: str, by: Actor) -> None:
@@ -141,7 +154,8 @@ def _change_email(membership: Membership, email: str) -> None:
         raise EmailTaken from error
 
 
-def _change_password(user: User, password: str) -> None:
+def _change_password(user: User, password: str, by: Actor) -> None:
     user.set_password(people.checked_password(password, user))
     user.save(update_fields=["password", "updated_at"])
+    people.record_password(user, by=by)
     mail_password_changed.defer(user_id=user.pk)

@@ -6,7 +6,7 @@ from accounts.errors import ResetNotProven, WrongCurrentPassword
 from accounts.models import Purpose, User, normalise_email
 from accounts.services import codes
 from accounts.services.codes import Client
-from accounts.services.people import checked_password
+from accounts.services.people import actor_of, checked_password, record_password
 from accounts.tasks import mail_password_changed
 from accounts.throttle import CURRENT_PASSWORDS, count_request
 
@@ -45,4 +45,5 @@ def reset(*, email: str, new: str, token: str, client: Client) -> None:
 def _set(user: User, password: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password", "updated_at"])
+    record_password(user, by=actor_of(user))
     mail_password_changed.defer(user_id=user.pk)

@@ -23,6 +23,9 @@ from accounts.errors import (
 )
 from accounts.models import Membership, Role, User, normalise_email
 from accounts.permissions import Actor, Permission, require
+from audit.recording import Changes as Recorded
+from audit.recording import Target, changed, person, record_in
+from audit.verbs import Verb
 from tenants.models import Company
 from wharf.errors import NotFound, PermissionDenied
 
@@ -82,6 +85,7 @@ def create_member(
         raise AlreadyMember
     values = {"role": role, "created_by_id": by.user_id, **(names if is_known else {})}
     membership = _insert_membership(user, company, values)
+    record_in(company, Verb.PERSON_ADDED, target_of(membership), by=by, changes={"role": (None, role.value)})
     return NewMember(membership, is_new_person=not is_known, password=made)
 
 
@@ -130,6 +134,7 @@ def create_operator(*, email: str, by: Actor, password: str | None = None) -> Ne
     return NewOperator(user, made)
 
 
+@transaction.atomic
 def set_password(*, user: User, password: str | None, by: Actor) -> str:
     """Give `user` a new password, a made one when none is said; their tokens and log-ins end. Returns it."""
     if not (by.is_operator or by.user_id == user.pk):
@@ -138,7 +143,29 @@ def set_password(*, user: User, password: str | None, by: Actor) -> str:
     new = generated_password() if password is None else checked_password(password, user)
     user.set_password(new)
     user.save(update_fields=["password", "updated_at"])
+    record_password(user, by=by)
     return new
+
+
+def actor_of(user: User) -> Actor:
+    """Somebody who acts for themselves, in no company in particular."""
+    return Actor(user_id=user.pk, name=user.full_name)
+
+
+def record_password(user: User, *, by: Actor) -> None:
+    """That there is a new one, and nothing of it."""
+    record_everywhere(user, Verb.PASSWORD_CHANGED, by=by)
+
+
+def record_everywhere(user: User, verb: Verb, *, by: Actor, changes: Recorded | None = None) -> None:
+    """In every company that they work in: it is one account."""
+    for membership in user.memberships.confirmed().select_related("company", "user"):
+        record_in(membership.company, verb, target_of(membership), by=by, changes=changes)
+
+
+def target_of(membership: Membership) -> Target:
+    """The person, by the name that the company knows; the address where there is none."""
+    return person(membership.user_id, " ".join(membership.names).strip() or membership.user.email)
 
 
 def require_over(by: Actor, company: Company, permission: Permission) -> None:
@@ -195,8 +222,12 @@ def _create_user(*, email: str, password: str | None, **fields: object) -> tuple
 @transaction.atomic
 def change_role(*, membership: Membership, role: Role, by: Actor) -> None:
     require_over(by, membership.company, Permission.PEOPLE_MANAGE)
+    # Asked of the database: a form may have set the new one on the object.
+    before = Membership.objects.values_list("role", flat=True).get(pk=membership.pk)
     membership.role = role
     membership.save(update_fields=["role", "updated_at"])
+    changes = changed({"role": before}, {"role": role.value})
+    record_in(membership.company, Verb.PERSON_CHANGED, target_of(membership), by=by, changes=changes)
     membership_changed(membership.company, membership.user_id)
 
 
@@ -204,15 +235,29 @@ def change_role(*, membership: Membership, role: Role, by: Actor) -> None:
 def remove_member(*, membership: Membership, by: Actor) -> None:
     """The person keeps their account, and their name stays on what they wrote; all that they were granted ends."""
     require_over(by, membership.company, Permission.PEOPLE_MANAGE)
+    record_in(membership.company, Verb.PERSON_REMOVED, target_of(membership), by=by)
     membership.delete()
     membership_changed(membership.company, membership.user_id)
 
 
+@transaction.atomic
 def change_person(*, user: User, by: Actor, **changes: Unpack[Changes]) -> None:
     """Write what is given and nothing else. Only operators make an account inactive."""
     if not (by.is_operator or (by.user_id == user.pk and "is_active" not in changes)):
         raise NotFound
     _require_themselves(by)
+    before = User.objects.values("first_name", "last_name", "is_active").get(pk=user.pk)
     for name, value in changes.items():
         setattr(user, name, value)
     user.save(update_fields=[*changes, "updated_at"])
+    _record_change(user, by, changed(before, {name: getattr(user, name) for name in before}))
+
+
+def _record_change(user: User, by: Actor, changes: Recorded) -> None:
+    """What language somebody reads is nobody's business."""
+    renamed = {name: pair for name, pair in changes.items() if name != "is_active"}
+    if renamed:
+        record_everywhere(user, Verb.PERSON_CHANGED, by=by, changes=renamed)
+    if "is_active" in changes:
+        verb = Verb.PERSON_ACTIVATED if user.is_active else Verb.PERSON_DEACTIVATED
+        record_everywhere(user, verb, by=by)

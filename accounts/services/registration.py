@@ -9,11 +9,15 @@ from django.db import IntegrityError, transaction
 
 from accounts.errors import WrongCode, WrongCodeMode, WrongVerificationMode
 from accounts.models import EmailCode, Membership, Purpose, Registration, Role, User, normalise_email
+from accounts.permissions import Actor
 from accounts.services import codes
 from accounts.services.codes import Client
 from accounts.services.people import checked_email, checked_password
 from accounts.tasks import mail_code
 from accounts.throttle import REGISTRATIONS_PER_ADDRESS, count_request
+from audit.recording import company as the_company
+from audit.recording import record_in
+from audit.verbs import Verb
 from tenants.provisioning import checked_name, create_company
 
 
@@ -80,6 +84,8 @@ def _complete(code: EmailCode) -> bool:
     except IntegrityError as error:
         raise WrongCode from error
     Membership.objects.create(user=admin, company=company, role=Role.ADMIN)
+    founder = Actor(user_id=admin.pk, name=admin.full_name, company_id=company.pk, role=Role.ADMIN)
+    record_in(company, Verb.COMPANY_CREATED, the_company(company), by=founder)
     codes.use_up(wanted.email, Purpose.REGISTER)
     EmailCode.objects.filter(email=wanted.email, purpose=Purpose.REGISTER).update(registration=None)
     Registration.objects.filter(email=wanted.email).delete()

@@ -26,6 +26,8 @@ def wait_for_a_lock() -> None:
 
 def _somebody_waits() -> bool:
     with connection.cursor() as cursor:
+        # Inside a transaction the first look would be repeated for ever: a connection made after it is never seen.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
         (waiting,) = cursor.fetchone()
     return bool(waiting)

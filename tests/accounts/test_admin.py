@@ -185,7 +185,10 @@ def test_a_plan_that_makes_no_sense_is_refused(desk: Client, acme: Company, wron
 def test_a_company_is_suspended_and_resumed(desk: Client, acme: Company) -> None:
     address = reverse("admin:tenants_company_changelist")
 
-    said = desk.post(address, {"action": "suspend", "_selected_action": [acme.pk]}, follow=True)
+    chosen = {"action": "suspend", "_selected_action": [acme.pk]}
+    assert "Acme" in desk.post(address, chosen).content.decode()
+    assert Company.objects.get(pk=acme.pk).is_active
+    said = desk.post(address, chosen | {"confirmed": "yes"}, follow=True)
     assert not Company.objects.get(pk=acme.pk).is_active
     assert messages(said) == ["Suspended: Acme."]
 

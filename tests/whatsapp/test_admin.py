@@ -3,18 +3,25 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.errors import OperatorsOnly
+from audit.models import Entry
 from fleet import leases
-from fleet.models import Placement, Worker
+from fleet.models import Placement, Trouble, Worker
 from fleet.states import Wanted
 from tenants.context import run_in
 from tenants.models import Company
 from tests.people import Person
+from wharf.networks import parse_networks
+from whatsapp.admin import usage
 from whatsapp.models import Transition
-from whatsapp.services import packing, sessions
+from whatsapp.models.webhook import DisabledReason
+from whatsapp.services import deliveries, news, packing, sessions, webhooks
 
 pytestmark = pytest.mark.django_db
 
@@ -86,14 +93,18 @@ def test_a_sessions_page_says_when_its_keys_were_last_kept(desk: Client, session
     assert "March 4, 2026" in page
 
 
-def test_starting_acts_at_once_and_the_history_names_the_operator(
+def test_starting_asks_first_too_and_the_history_names_the_operator(
     desk: Client, acme: Company, session_id: str, operator: Person
 ) -> None:
     Placement.objects.filter(pk=session_id).update(wanted=Wanted.STOPPED)
 
     desk.post(LIST, {"action": "start", "_selected_action": [session_id]})
+    assert Placement.objects.get(pk=session_id).wanted == Wanted.STOPPED
+    desk.post(LIST, {"action": "start", "_selected_action": [session_id], "confirmed": "yes"})
 
     assert Placement.objects.get(pk=session_id).wanted == Wanted.RUNNING
+    page = desk.get(f"{LIST}{session_id}/change/").content.decode()
+    assert f"{operator.user.full_name} (operator)" in page
     newest = run_in(acme, lambda: Transition.objects.filter(session_id=session_id).latest("id").by_user_id)
     assert newest == operator.user.pk
 
@@ -152,3 +163,86 @@ def test_only_operators_may_ask_for_it(acme_admin: Person) -> None:
     with pytest.raises(OperatorsOnly):
         packing.ask_to_repack(worker_id=worker.pk, by=acme_admin.actor)
     assert Worker.objects.get(pk=worker.pk).repack_asked_at is None
+
+
+# -- the first page ----------------------------------------------------------------------------------------------------
+def shown_at_first(desk: Client) -> str:
+    return desk.get("/admin/").content.decode()
+
+
+def test_the_first_page_says_that_all_is_well(desk: Client, acme: Company) -> None:
+    leases.register(name="harbour/1", pid=1, capacity=5, store_id="disk")
+
+    page = shown_at_first(desk)
+
+    for words in ("Nothing is going on.", "All are online.", "1 at work.", "None was given up."):
+        assert words in page
+
+
+def test_the_first_page_names_what_is_wrong(
+    desk: Client, acme: Company, session_id: str, settings: Settings, acme_admin: Person
+) -> None:
+    worker = leases.register(name="harbour/1", pid=1, capacity=5, store_id="disk")
+    lost = {"device_jid": "1:1@s.whatsapp.net", "state": "connected", "owner": worker}
+    Placement.objects.filter(pk=session_id).update(**lost)
+    Worker.objects.update(lease_until=datetime(2026, 3, 4, tzinfo=UTC))
+    Trouble.objects.create(subject="fleet", cause="no_worker", about="Nobody works", began_at=datetime.now(UTC))
+    settings.WEBHOOK_ALLOWED_NETWORKS = parse_networks("127.0.0.0/8")
+    run_in(acme, given_up, acme, acme_admin)
+
+    page = shown_at_first(desk)
+
+    for words in ("Nobody works", "Front desk – Acme", "harbour/1", "No worker runs", "CRM – Acme", "unreachable"):
+        assert words in page
+    assert f"{LIST}{session_id}/change/" in page
+
+
+@news.writing
+def given_up(company: Company, admin: Person) -> None:
+    row, _ = webhooks.create(company=company, by=admin.actor, url="https://127.0.0.1:8443/", description="CRM")
+    deliveries.switch_off(company, row.pk, DisabledReason.UNREACHABLE)
+
+
+def test_a_number_that_somebody_paused_is_no_trouble(desk: Client, session_id: str) -> None:
+    Placement.objects.filter(pk=session_id).update(device_jid="1:1@s.whatsapp.net", wanted=Wanted.STOPPED)
+
+    assert "All are online." in shown_at_first(desk)
+
+
+# -- companies ---------------------------------------------------------------------------------------------------------
+def test_companies_are_shown_with_what_they_use_of_their_plan(
+    desk: Client, acme: Company, session_id: str, acme_manager: Person
+) -> None:
+    Placement.objects.filter(pk=session_id).update(device_jid="1:1@s.whatsapp.net")
+
+    listed = desk.get("/admin/tenants/company/").content.decode()
+    page = desk.get(f"/admin/tenants/company/{acme.pk}/change/").content.decode()
+
+    assert "0 of 1, at most 5" in listed
+    assert "1, at most 3" in listed
+    for words in ("1 of 5", "1 of 3", "Messages of the last 30 days", "Person added"):
+        assert words in page
+
+
+def test_messages_that_take_too_long_to_count_are_not_counted(acme: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+
+    monkeypatch.setattr(usage, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(usage, "_count", slow)
+
+    assert run_in(acme, usage.of_company).messages_in_words == "too many to count here"
+
+
+def test_what_operators_do_to_a_company_is_in_its_audit(desk: Client, acme: Company, operator: Person) -> None:
+    chosen = {"action": "suspend", "_selected_action": [acme.pk], "confirmed": "yes"}
+    desk.post("/admin/tenants/company/", chosen)
+
+    row = run_in(acme, Entry.objects.latest, "id")
+    assert (row.verb, row.actor_kind, row.actor_id) == ("company.suspended", "operator", operator.user.pk)
+    assert row.address == "127.0.0.1"
+
+
+def test_the_audit_has_no_page_of_its_own_that_could_change_it(desk: Client) -> None:
+    assert not admin.site.is_registered(Entry)

@@ -133,7 +133,7 @@ class SecretView(CompanyAPIView):
     )
     def delete(self, request: CompanyRequest) -> Response:
         """Believe nothing that is signed, from now on."""
-        signed.remove(by=request.actor)
+        signed.remove(company=request.company, by=request.actor)
         return ok()
 
 

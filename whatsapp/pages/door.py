@@ -1,6 +1,8 @@
 """Coming in and going out: log in, log out, a new password, the company and the language."""
 
-from typing import Any
+import time
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -8,17 +10,19 @@ from django.contrib.auth import login as remember
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import translation
+from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.callers import operator_actor
+from accounts.callers import Caller, operator_actor
 from accounts.errors import CompanyNotNamed, PasswordWeak
 from accounts.models import Membership, Purpose, User
 from accounts.pages import COMPANY_KEY
-from accounts.services import codes, login, passwords, people, registration
+from accounts.services import codes, login, passwords, people, registration, second_factor
 from tenants.errors import CompanyInactive
 from wharf.errors import Kind, WharfError
 from wharf.meanings import meaning, say
@@ -31,31 +35,93 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return redirect(_next(request)) if request.user.is_authenticated else _form(request)
     try:
-        _enter(request, email=request.POST.get("email", ""), password=request.POST.get("password", ""))
+        to = _enter(request, email=request.POST.get("email", ""), password=request.POST.get("password", ""))
     except WharfError as error:
         return _form(request, error)
-    return redirect(_next(request))
+    return redirect(to)
 
 
-def _enter(request: HttpRequest, *, email: str, password: str) -> None:
+def _enter(request: HttpRequest, *, email: str, password: str) -> str:
+    """Log in and say where to go on; to the second step, for who has one."""
     if "\x00" in email + password:
         email = ""
     user = login.authenticate(email=email, password=password, address=request.META.get("REMOTE_ADDR", ""))
-    company_id = _company_to_start_in(request, user)
-    remember(request, user)
-    if company_id:
-        request.session[COMPANY_KEY] = company_id
-    if not request.POST.get("stay"):
+    stays = bool(request.POST.get("stay"))
+    if second_factor.is_on(user):
+        # Who has a company is found out before, so that both steps refuse alike.
+        _caller_to_start_as(request, user)
+        return _begin_second_step(request, user, stays=stays)
+    _let_in(request, user, stays=stays)
+    return _next(request)
+
+
+def _let_in(request: HttpRequest, user: User, *, stays: bool) -> None:
+    caller = _caller_to_start_as(request, user)
+    remember(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    if caller:
+        request.session[COMPANY_KEY] = caller.company.pk
+        login.record_login(caller)
+    if not stays:
         request.session.set_expiry(0)
 
 
-def _company_to_start_in(request: HttpRequest, user: User) -> str:
-    """Empty for an operator of no company, who gets a hint instead of a page."""
+# -- the second step -------------------------------------------------------------------------------------------------
+#: Where the log-in session keeps who has said the right password and no code yet.
+_HALF: Final = "half_logged_in"
+_HALF_SECONDS: Final = 600
+
+
+def _begin_second_step(request: HttpRequest, user: User, *, stays: bool) -> str:
+    """The password is right; nobody is logged in yet."""
+    request.session.cycle_key()
+    stamp = user.get_session_auth_hash()
+    request.session[_HALF] = {"user": user.pk, "stamp": stamp, "at": time.time(), "stays": stays}
+    return f"{reverse('second-step')}?{urlencode({'next': _next(request)})}"
+
+
+def _half_logged_in(request: HttpRequest) -> tuple[User, bool] | None:
+    """Who it is, and whether they stay; None when that was too long ago, or the password is another one by now."""
+    half = request.session.get(_HALF)
+    if not half or not 0 <= time.time() - half["at"] <= _HALF_SECONDS:
+        return None
+    user = User.objects.filter(pk=half["user"], is_active=True).first()
+    is_good = user is not None and constant_time_compare(user.get_session_auth_hash(), half["stamp"])
+    return (user, bool(half["stays"])) if user is not None and is_good else None
+
+
+@sensitive_post_parameters("code")
+@require_http_methods(["GET", "HEAD", "POST"])
+def second_step(request: HttpRequest) -> HttpResponse:
+    """The code, after the password. Whoever comes without one begins anew."""
+    half = _half_logged_in(request)
+    if half is None:
+        return redirect(settings.LOGIN_URL)
+    if request.method != "POST":
+        return _second_form(request)
+    user, stays = half
     try:
-        company = login.find_caller_in(user, "", getattr(request, "host_company", None)).company
+        second_factor.check(user, request.POST.get("code", "").replace("\x00", ""))
+        _let_in(request, user, stays=stays)
+    except WharfError as error:
+        return _second_form(request, error)
+    request.session.pop(_HALF, None)
+    return redirect(_next(request))
+
+
+def _second_form(request: HttpRequest, error: WharfError | None = None) -> HttpResponse:
+    status = meaning(error).http_status if error and error.kind != Kind.UNAUTHENTICATED else 200
+    context = {"error": say(error) if error else "", "next": _next(request)}
+    response = render(request, "pages/second_step.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _caller_to_start_as(request: HttpRequest, user: User) -> Caller | None:
+    """None for an operator of no company, who gets a hint instead of a page."""
+    try:
+        return login.find_caller_in(user, "", getattr(request, "host_company", None))
     except CompanyNotNamed:
-        return ""
-    return str(company.pk)
+        return None
 
 
 def _form(request: HttpRequest, error: WharfError | None = None) -> HttpResponse:

@@ -32,6 +32,7 @@ MENU: Final = (
     # All of the log is for those who see everybody's numbers, chats and rights (`feed.look_back`).
     Entry("events", _("Events"), needs=Permission.ACCESS_GRANT, also=frozenset({"event"})),
     Entry("keys", _("API keys"), needs=Permission.COMPANY_MANAGE, also=frozenset({"key", "new-key"})),
+    Entry("audit", _("Audit"), needs=Permission.COMPANY_MANAGE),
     Entry("settings", _("Settings"), needs=Permission.COMPANY_MANAGE),
 )
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from whatsapp.pages import (
     account,
+    audit,
     chats,
     company,
     dashboard,
@@ -16,6 +17,7 @@ from whatsapp.pages import (
     people,
     queue,
     sessions,
+    two_steps,
     webhooks,
 )
 
@@ -27,12 +29,16 @@ _WEBHOOK = "webhooks/<str:endpoint_id>"
 
 urlpatterns = [
     path("login", door.log_in, name="login"),
+    path("login/code", door.second_step, name="second-step"),
+    path("account/two-steps", two_steps.overview, name="two-steps"),
     path("logout", door.log_out, name="logout"),
     path("password", door.new_password, name="password"),
     path("company", door.choose_company, name="company"),
     path("language", door.choose_language, name="language"),
     path("", sessions.overview, name="sessions"),
     path("overview", dashboard.overview, name="dashboard"),
+    path("audit", audit.overview, name="audit"),
+    path("audit/export", audit.export, name="audit-export"),
     path("sessions/new", sessions.create, name="new-session"),
     path(_SESSION, sessions.detail, name="session"),
     path(f"{_SESSION}/start", sessions.start, name="start"),

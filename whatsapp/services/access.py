@@ -7,6 +7,8 @@ from django.db.models import Count
 
 from accounts.models import Membership, Role
 from accounts.permissions import GUEST_PERMISSIONS, SYSTEM, Actor, Permission, Rights, permitted, require
+from audit import recording as audit
+from audit.verbs import Verb
 from tenants.models import Company
 from wharf.errors import PermissionDenied
 from whatsapp.errors import GrantingDenied, GrantNotFound, GrantsHidden, ManagerNotFound, SessionNotFound
@@ -75,6 +77,7 @@ def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights,
     session = find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
     if not Membership.objects.filter(company=company, user_id=manager_id, role=Role.MANAGER).exists():
         raise ManagerNotFound
+    before = ManagerAccess.objects.filter(session=session, user_id=manager_id).first()
     row, _ = ManagerAccess.objects.update_or_create(
         session=session,
         user_id=manager_id,
@@ -86,16 +89,29 @@ def grant(*, company: Company, session_id: str, manager_id: str, rights: Rights,
         },
     )
     _tell(company, session_id, manager_id, rights, by)
-    return ManagerAccess.objects.select_related("user", "granted_by").get(pk=row.pk)
+    granted = ManagerAccess.objects.select_related("user", "granted_by").get(pk=row.pk)
+    _record(granted, before.rights if before else None, rights, by)
+    return granted
+
+
+def _record(row: ManagerAccess, before: Rights | None, after: Rights | None, by: Actor) -> None:
+    """Who may do what on the session, and what they could before. Needs the person selected."""
+    verb = Verb.ACCESS_REVOKED if after is None else Verb.ACCESS_CHANGED if before else Verb.ACCESS_GRANTED
+    were, are = (asdict(rights) if rights else {} for rights in (before, after))
+    changes = {name: (were.get(name), are.get(name)) for name in {**were, **are} if were.get(name) != are.get(name)}
+    if changes:
+        audit.record(verb, audit.person(row.user_id, row.user.full_name, row.session_id), by=by, changes=changes)
 
 
 @news.writing
 def revoke(*, company: Company, session_id: str, manager_id: str, by: Actor) -> None:
     """Take the rights away; live connections of the manager are told, and leave. Raises GrantNotFound."""
     find_session(session_id, by=by, needs=Permission.ACCESS_GRANT, denied=GrantingDenied)
-    deleted, _ = ManagerAccess.objects.filter(session_id=session_id, user_id=manager_id).delete()
-    if not deleted:
+    row = ManagerAccess.objects.select_related("user").filter(session_id=session_id, user_id=manager_id).first()
+    if row is None:
         raise GrantNotFound
+    _record(row, row.rights, None, by)
+    row.delete()
     _tell(company, session_id, manager_id, None, by)
 
 

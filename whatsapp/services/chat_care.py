@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from accounts.models import Membership
 from accounts.permissions import Actor, Permission, permitted
+from audit import recording as audit
+from audit.verbs import Verb
 from tenants.models import Company
 from whatsapp import shapes
 from whatsapp.errors import ChatCareDenied, ManagerNotFound, NameTooLong
@@ -37,7 +39,10 @@ def change_chat(*, company: Company, session_id: str, chat_id: str, change: Chat
     # In the order in which the worker locks.
     Account.objects.select_for_update(no_key=True).get(pk=chat.account_id)
     fields = _changes(company, session, change)
+    before = {name: getattr(chat, name) for name in fields}
     Chat.objects.filter(pk=chat.pk).update(**fields, updated_at=timezone.now())
+    if told := audit.changed(before, fields):
+        audit.record(Verb.CHAT_CHANGED, audit.chat(chat.pk, chat.label, session_id), by=by, changes=told)
     chat = find_chat(session, chat_id)
     news.tell_of_chat(company, session, chat, "chat.changed", shapes.chat(chat, session.pk, company.pk))
     return chat

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from accounts.models import Role
 from accounts.permissions import Actor, Permission
+from audit import recording as audit
+from audit.verbs import Verb
 from tenants.models import Company
 from whatsapp.errors import ChatNotFound, ReadingDenied
 from whatsapp.models import Account, Chat, Message, Session
 from whatsapp.services import inbound, news
 from whatsapp.services.access import find_session
 
+#: Who reads a chat is written down so often at most.
+OPENED_EVERY: Final = timedelta(hours=1)
 MAX_LIMIT: Final = 200
 
 
@@ -94,6 +99,7 @@ def list_messages(
     """Page 1 is the newest; inside a page oldest first. A manager who reads has read (W10); an admin only looks."""
     session = readable_session(session_id, by)
     chat = find_chat(session, chat_id)
+    audit.record_once(Verb.CHAT_OPENED, audit.chat(chat.pk, chat.label, session_id), by=by, every=OPENED_EVERY)
     rows = Message.objects.filter(chat=chat).select_related("sender", "sent_by")
     page = Page(number, min(limit, MAX_LIMIT), rows.count())
     newest = list(rows.order_by("-timestamp", "-id")[page.offset : page.offset + page.limit])
@@ -113,6 +119,8 @@ def mark_read(*, company: Company, session_id: str, chat_id: str, by: Actor) -> 
     marked = Message.objects.filter(chat=chat, from_me=False, is_read=False).update(is_read=True)
     if marked:
         inbound.recount(company, session, chat)
+        target = audit.chat(chat.pk, chat.label, session_id)
+        audit.record(Verb.CHAT_READ, target, by=by, changes={"unread": (marked, 0)})
     return marked, chat
 
 

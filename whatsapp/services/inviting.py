@@ -13,6 +13,8 @@ from django.utils.translation import gettext
 
 from accounts.callers import require_subscription
 from accounts.permissions import Actor, Permission
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet import invitations
 from fleet.invitations import Standing
 from fleet.models import LinkInvitation
@@ -69,6 +71,8 @@ def invite(*, company: Company, session_id: str, hours: int, by: Actor) -> tuple
     if invitations.open_ones(session_id).count() >= MOST_OPEN:
         raise TooManyInvitations
     lifetime = timedelta(hours=hours if hours in LIFETIMES else LIFETIMES[0])
+    lasts = {"hours": (None, lifetime // timedelta(hours=1))}
+    audit.record(Verb.SESSION_INVITED, audit.session(session_id, session.label), by=by, changes=lasts)
     return invitations.make(
         company_id=company.pk, session_id=session_id, lifetime=lifetime, by_id=by.user_id or "", by_name=by.name
     )
@@ -83,9 +87,10 @@ def invitations_of(session_id: str, *, by: Actor) -> list[LinkInvitation]:
 @news.writing
 def revoke(*, session_id: str, invitation_id: str, by: Actor) -> None:
     """Whoever has it open sees nothing more. Raises InvitationNotFound for one that is over, too."""
-    find_session(session_id, by=by, needs=Permission.SESSION_LINK)
+    session = find_session(session_id, by=by, needs=Permission.SESSION_LINK)
     if not invitations.revoke(session_id, invitation_id):
         raise InvitationNotFound
+    audit.record(Verb.SESSION_INVITATION_REVOKED, audit.session(session_id, session.label), by=by)
 
 
 # -- for those who come by one ---------------------------------------------------------------------------------------

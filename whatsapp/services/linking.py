@@ -5,6 +5,9 @@ from datetime import timedelta
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.permissions import SYSTEM
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet import invitations
 from fleet.models import Placement
 from fleet.reasons import Reason
@@ -48,6 +51,8 @@ def record_device(company: Company, session: Session, placement: Placement, devi
     placement.store_id = placement.owner.store_id if placement.owner else ""
     placement.save(update_fields=["device_jid", "store_id"])
     invitations.spend(session.pk)
+    phone = {"phone": (None, f"+{_number(device_jid)}")}
+    audit.record(Verb.SESSION_LINKED, audit.session(session.pk, session.label), by=SYSTEM, changes=phone)
     if transitions.forget_challenge(session.pk):
         transitions.tell_challenge(company, session.pk)
 

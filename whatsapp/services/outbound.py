@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.permissions import Actor, Permission
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet import leases
 from fleet.states import Wanted
 from tenants.models import Company
@@ -115,11 +117,26 @@ def queue_texts(
     writer = User.objects.filter(pk=by.user_id).first() if by.user_id else None
     rows = [_row(draft, session, account, chats, writer) for draft in drafts]
     queued = [row for row in rows if isinstance(row, Message)]
-    Message.objects.bulk_create(queued)
+    with together() as ask:
+        Message.objects.bulk_create(queued)
+        if queued:
+            ask(*audit.statement(Verb.MESSAGE_SENT, _target(session, queued), by=by, changes=_told(queued)))
     # What is to leave later is its chat's news only then.
     inbound.touch_chats({row.chat_id: row.chat for row in queued}.values(), [r for r in queued if r.send_at is None])
     inbound.tell_messages(company, session, account, queued)
     return rows
+
+
+def _target(session: Session, queued: Sequence[Message]) -> audit.Target:
+    """The chat; of several texts at once the session."""
+    if len(queued) > 1:
+        return audit.session(session.pk, session.label)
+    return audit.chat(queued[0].chat_id, queued[0].chat.label, session.pk)
+
+
+def _told(queued: Sequence[Message]) -> audit.Changes:
+    """Which they are, and nothing of what they say: one row tells of all, for sending must stay cheap."""
+    return {"messages": (None, [row.pk for row in queued])}
 
 
 def _draft(text: Text) -> Text | WharfError:

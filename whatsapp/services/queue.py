@@ -12,6 +12,8 @@ from django.db.models import BooleanField, Case, Count, F, Q, QuerySet, Value, W
 from django.utils import timezone
 
 from accounts.permissions import Actor, Permission
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet import leases
 from fleet.models import Placement
 from fleet.states import State
@@ -141,10 +143,12 @@ def resume(*, company: Company, session_id: str, by: Actor) -> Session:
 
 
 def _set_paused(company: Company, session_id: str, by: Actor, at: datetime | None) -> Session:
-    find_session(session_id, by=by, needs=Permission.CHAT_MANAGE, denied=QueueControlDenied)
+    session = find_session(session_id, by=by, needs=Permission.CHAT_MANAGE, denied=QueueControlDenied)
     _lock(session_id)
     changed = Session.objects.filter(pk=session_id, queue_paused_at__isnull=at is not None).update(queue_paused_at=at)
     if changed:
+        verb = Verb.QUEUE_PAUSED if at else Verb.QUEUE_RESUMED
+        audit.record(verb, audit.session(session_id, session.label), by=by)
         leases.leave_work(session_id)
         transitions.tell(company, session_id)
     row: Session = Session.objects.with_placement().get(pk=session_id)
@@ -158,11 +162,14 @@ def _lock(session_id: str) -> None:
 @news.writing
 def set_pace(*, company: Company, session_id: str, rules: Rules, by: Actor) -> Rules:
     """How fast the session may send, from now on; the zero rule sets nothing any limit. Raises BadGap, PacingDenied."""
-    find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=PacingDenied)
+    session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=PacingDenied)
     if rules.min_gap > rules.max_gap:
         raise BadGap
     _lock(session_id)
     # A pause that the old pace chose is not the new one's.
+    before = standing.rules_of(Pacing.objects.filter(pk=session_id).first())
+    if told := audit.changed(asdict(before), asdict(rules)):
+        audit.record(Verb.QUEUE_PACED, audit.session(session_id, session.label), by=by, changes=told)
     asked = {**asdict(rules), "next_at": None}
     Pacing.objects.update_or_create(session_id=session_id, defaults=asked)
     leases.leave_work(session_id)
@@ -200,6 +207,7 @@ def cancel(*, company: Company, session_id: str, message_id: str, by: Actor) -> 
         raise CancellingDenied
     if row.status == MessageStatus.QUEUED:
         _take_back(company, session, row.chat, [row])
+        audit.record(Verb.MESSAGE_CANCELLED, audit.message(row.pk, row.chat.label, session_id), by=by)
     if row.status != MessageStatus.CANCELLED:
         raise MessageLeft
     return row
@@ -221,6 +229,8 @@ def cancel_chat(*, company: Company, session_id: str, chat_id: str, by: Actor) -
     waiting = list(rows.select_related("chat__contact", "sent_by", "sender", "account"))
     if waiting:
         _take_back(company, session, chat, waiting)
+    for row in waiting:
+        audit.record(Verb.MESSAGE_CANCELLED, audit.message(row.pk, row.chat.label, session_id), by=by)
     return len(waiting)
 
 

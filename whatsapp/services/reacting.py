@@ -12,6 +12,8 @@ from typing import Final
 from django.db.models import F
 
 from accounts.permissions import Actor, Permission
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet import leases
 from tenants.models import Company
 from whatsapp.engine.port import ReactionFinished, SendOutcome, SendReaction
@@ -38,7 +40,8 @@ def react(*, company: Company, session_id: str, message_id: str, emoji: str, by:
     linked.
     """
     session = find_session(session_id, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
-    message = Message.objects.select_related("chat").filter(pk=message_id, account_id=session.account_id).first()
+    rows = Message.objects.select_related("chat__contact")
+    message = rows.filter(pk=message_id, account_id=session.account_id).first()
     if message is None:
         raise MessageNotFound
     _check(message, emoji)
@@ -51,6 +54,7 @@ def react(*, company: Company, session_id: str, message_id: str, emoji: str, by:
     _wish(row, emoji)
     row.session, row.sent_by_id = session, by.user_id
     row.save()
+    audit.record(Verb.MESSAGE_REACTED, audit.message(message.pk, message.chat.label, session_id), by=by)
     inbound.tell_reactions(company, session, message.chat, message.wa_id)
     return row
 

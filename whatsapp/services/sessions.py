@@ -8,6 +8,8 @@ from typing import Final
 from django.utils import timezone
 
 from accounts.permissions import Actor, Permission
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet import leases
 from fleet.models import Network, Placement
 from fleet.states import State, Wanted
@@ -91,6 +93,7 @@ def _make(plan: Company, *, by: Actor, name: str, network: str) -> Session:
     session: Session = Session.objects.create(
         id=session_id, placement=placement, name=name, network=network, created_by_id=by.user_id
     )
+    audit.record(Verb.SESSION_CREATED, audit.session(session_id, name), by=by, changes={"network": (None, network)})
     return session
 
 
@@ -161,6 +164,7 @@ def request_code(*, company: Company, session_id: str, phone: str, by: Actor) ->
         pairing_code_expires_at=None,
         pairing_error="",
     )
+    _record(session, Verb.SESSION_CODE_REQUESTED, by, phone=(None, digits))
     return _settle(company, session, Wanted.RUNNING, by)
 
 
@@ -171,7 +175,8 @@ def cancel_link(*, company: Company, session_id: str, by: Actor) -> bool:
     placement = _locked(session)
     if placement.is_linked or placement.wanted != Wanted.RUNNING:
         return False
-    _settle(company, session, Wanted.STOPPED, by)
+    _want(session, Wanted.STOPPED, by=by, verb=Verb.SESSION_LINK_CANCELLED)
+    transitions.tell(company, session.pk)
     return True
 
 
@@ -197,7 +202,7 @@ def disconnect(*, company: Company, session_id: str, by: Actor) -> Session:
     """
     find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=DisconnectingDenied)
     session = unlink(company=company, session_id=session_id, by=by)
-    Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
+    _put_away(session, by)
     transitions.tell(company, session.pk)
     return _fresh(session.pk)
 
@@ -208,8 +213,13 @@ def archive(*, company: Company, session_id: str, by: Actor) -> Session:
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
     if _locked(session).is_linked:
         raise SessionStillLinked
-    Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
+    _put_away(session, by)
     return _settle(company, session, Wanted.STOPPED, by)
+
+
+def _put_away(session: Session, by: Actor) -> None:
+    Session.objects.filter(pk=session.pk).update(archived_at=timezone.now())
+    _record(session, Verb.SESSION_ARCHIVED, by)
 
 
 @news.writing
@@ -218,12 +228,14 @@ def change(
 ) -> Session:
     """What is None stays as it is. What has been kept of groups stays, whatever is ignored from now on."""
     session = find_session(session_id, by=by, needs=Permission.SESSION_CONTROL, denied=ControlDenied)
-    changes: dict[str, object] = {"updated_at": timezone.now()}
+    changes: dict[str, object] = {}
     if name is not None:
         changes["name"] = _checked_name(name)
     if ignores_groups is not None:
         changes["ignores_groups"] = ignores_groups
-    Session.objects.filter(pk=session.pk).update(**changes)
+    Session.objects.filter(pk=session.pk).update(**changes, updated_at=timezone.now())
+    if told := audit.changed({field: getattr(session, field) for field in changes}, changes):
+        _record(session, Verb.SESSION_CHANGED, by, **told)
     transitions.tell(company, session.pk)
     return _fresh(session.pk)
 
@@ -240,7 +252,15 @@ def _settle(company: Company, session: Session, wanted: Wanted, by: Actor) -> Se
     return _fresh(session.pk)
 
 
-def _want(session: Session, wanted: Wanted, *, by: Actor) -> None:
+#: A wish, as the audit says it.
+_WISHES: Final = {
+    Wanted.RUNNING: Verb.SESSION_STARTED,
+    Wanted.STOPPED: Verb.SESSION_PAUSED,
+    Wanted.UNLINKED: Verb.SESSION_UNLINKED,
+}
+
+
+def _want(session: Session, wanted: Wanted, *, by: Actor, verb: Verb | None = None) -> None:
     """Write the wish down and wake the owner. A wish to run also cuts a back-off short."""
     placement = Placement.objects.select_for_update().get(pk=session.pk)
     if wanted == Wanted.UNLINKED and not placement.is_linked:
@@ -248,11 +268,16 @@ def _want(session: Session, wanted: Wanted, *, by: Actor) -> None:
         wanted = Wanted.STOPPED
     if placement.wanted != wanted:
         transitions.note_person(session.pk, wanted=wanted, by_user=by.user_id)
+        _record(session, verb or _WISHES[wanted], by)
     placement.wanted = wanted
     if wanted == Wanted.RUNNING and placement.state != State.CONNECTED:
         placement.next_retry_at, placement.attempts = None, 0
     placement.save(update_fields=["wanted", "next_retry_at", "attempts"])
     leases.leave_work(session.pk)
+
+
+def _record(session: Session, verb: Verb, by: Actor, **changes: tuple[object, object]) -> None:
+    audit.record(verb, audit.session(session.pk, session.label), by=by, changes=changes)
 
 
 def _fresh(session_id: str) -> Session:

@@ -19,6 +19,8 @@ from django.utils import timezone
 from accounts.callers import require_subscription
 from accounts.errors import AdminsOnly
 from accounts.permissions import SIGNED, Actor, Permission, require
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet.models import Placement
 from tenants.context import run_in
 from tenants.errors import CompanyInactive
@@ -159,10 +161,14 @@ def rotate(*, company: Company, by: Actor) -> tuple[InboundSecret, str]:
             "created_at": now,
         },
     )
+    audit.record(Verb.INBOUND_SECRET_ROTATED, audit.company(company), by=by)
     return row, secret
 
 
-def remove(*, by: Actor) -> None:
+@transaction.atomic
+def remove(*, company: Company, by: Actor) -> None:
     """From now on nothing signed is believed, said twice too. Raises AdminsOnly."""
     require(by, Permission.WEBHOOK_MANAGE, denied=AdminsOnly)
-    InboundSecret.objects.all().delete()
+    deleted, _ = InboundSecret.objects.all().delete()
+    if deleted:
+        audit.record(Verb.INBOUND_SECRET_REMOVED, audit.company(company), by=by)

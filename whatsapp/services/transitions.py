@@ -5,6 +5,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from accounts.permissions import SYSTEM
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import NEEDS_A_PERSON, Happening, State, Wanted, next_state
@@ -37,6 +40,8 @@ def record(
         return None
     if _says_nothing_new(placement, before, after, reason, retry_in):
         return None
+    if happening == Happening.LOGGED_OUT and placement.wanted != Wanted.UNLINKED:
+        _record_end(placement, reason)
     _write(placement, after, reason, retry_in)
     log.info("session %s: %s -> %s (%s)", placement.session_id, before, after, reason or happening)
     metrics.after_commit(metrics.count_all, metrics.TRANSITIONS, [(happening.value, reason.value)])
@@ -49,6 +54,13 @@ def record(
         detail=detail[:300],
         worker_id=placement.owner_id or "",
     )
+
+
+def _record_end(placement: Placement, reason: Reason) -> None:
+    """Somebody ended the link, and nobody here: the company's audit says so too."""
+    session = Session.objects.with_placement().get(pk=placement.pk)
+    target = audit.session(session.pk, session.label)
+    audit.record(Verb.SESSION_LOGGED_OUT, target, by=SYSTEM, changes={"reason": (None, reason.value)})
 
 
 def _says_nothing_new(

@@ -20,6 +20,8 @@ from django.utils import timezone
 from accounts.errors import AdminsOnly
 from accounts.permissions import Actor, Permission, require
 from accounts.throttle import WEBHOOK_TESTS_PER_COMPANY, count_request
+from audit import recording as audit
+from audit.verbs import TargetKind, Verb
 from fleet import dispatching
 from fleet.models import EndpointPlacement
 from tenants.models import Company
@@ -126,6 +128,7 @@ def create(*, company: Company, by: Actor, **words: Unpack[Words]) -> tuple[Webh
         _apply(row, checked)
         row.save(force_insert=True)
         EndpointPlacement.objects.create(endpoint_id=row.pk, company=company, is_active=row.is_active)
+        audit.record(Verb.WEBHOOK_MADE, _target(row), by=by)
         _wake(company)
     return find(row.pk, by=by), secret
 
@@ -140,13 +143,15 @@ def change(*, company: Company, endpoint_id: str, by: Actor, **words: Unpack[Wor
     checked = _checked(words)
     dispatching.leave_work(endpoint_id)
     row = find(endpoint_id, by=by)
-    was_active = row.is_active
+    was_active, before = row.is_active, _told(row)
     _apply(row, checked)
     if row.is_active and not was_active:
         _switch_on(row)
     row.save()
     if was_active and not row.is_active:
         deliveries.switch_off(company, row.pk, DisabledReason.BY_PERSON)
+    if told := audit.changed(before, _told(row)):
+        audit.record(Verb.WEBHOOK_CHANGED, _target(row), by=by, changes=told)
     _wake(company)
     return find(endpoint_id, by=by)
 
@@ -167,6 +172,7 @@ def delete(*, company: Company, endpoint_id: str, by: Actor) -> None:
     """With its log and its dead letters. Raises AdminsOnly, EndpointNotFound."""
     row = find(endpoint_id, by=by)
     EndpointPlacement.objects.filter(pk=endpoint_id).delete()
+    audit.record(Verb.WEBHOOK_REMOVED, _target(row), by=by)
     row.delete()
     _wake(company)
 
@@ -184,6 +190,7 @@ def rotate_secret(*, company: Company, endpoint_id: str, by: Actor) -> tuple[Web
     else:
         row.sealed_previous_secret, row.previous_secret_until = b"", None
     row.save()
+    audit.record(Verb.WEBHOOK_SECRET_ROTATED, _target(row), by=by)
     _wake(company)
     return row, secret
 
@@ -214,6 +221,20 @@ def _apply(row: WebhookEndpoint, words: Words) -> None:
     if "headers" in words:
         content = json.dumps(dict(words["headers"])).encode()
         row.sealed_headers = seals.seal(content, purpose=HEADERS, about=row.pk) if words["headers"] else b""
+
+
+def _target(row: WebhookEndpoint) -> audit.Target:
+    return audit.Target(TargetKind.WEBHOOK, row.pk, row.description or _without_query(row.url))
+
+
+def _told(row: WebhookEndpoint) -> dict[str, object]:
+    """What may be told of it: queries and headers carry receivers' own secrets."""
+    told = {name: getattr(row, name) for name in _PLAIN}
+    return told | {"url": _without_query(row.url), "headers": header_names(row)}
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]
 
 
 def _wake(company: Company) -> None:
@@ -288,7 +309,7 @@ def replay_between(*, company: Company, endpoint_id: str, begin: datetime, end: 
     Raises AdminsOnly, EndpointNotFound, NothingToReplay, TooManyReplays.
     """
     row = find(endpoint_id, by=by)
-    return _replay(company, row, _stretch(_logged(row, begin, end)))
+    return _replay(company, row, _stretch(_logged(row, begin, end)), by)
 
 
 def count_between(*, endpoint_id: str, begin: datetime, end: datetime, by: Actor) -> int:
@@ -312,7 +333,7 @@ def replay_events(*, company: Company, endpoint_id: str, event_ids: Sequence[str
     places |= {batch.id: batch.position for batch in deliveries.named_batches(company, names)}
     places |= {letter.event_id: int(letter.body["cursor"]) for letter in row.dead_letters.filter(event_id__in=names)}
     stretch = Stretch(min(places.values(), default=1) - 1, max(places.values(), default=0), len(places), names)
-    return _replay(company, row, stretch)
+    return _replay(company, row, stretch, by)
 
 
 def redeliver(*, company: Company, endpoint_id: str, delivery_id: int, by: Actor) -> int:
@@ -330,7 +351,7 @@ def _stretch(rows: QuerySet[Event]) -> Stretch:
 
 
 @transaction.atomic
-def _replay(company: Company, row: WebhookEndpoint, stretch: Stretch) -> int:
+def _replay(company: Company, row: WebhookEndpoint, stretch: Stretch, by: Actor) -> int:
     if not stretch.count:
         raise NothingToReplay
     dispatching.leave_work(row.pk)
@@ -344,6 +365,7 @@ def _replay(company: Company, row: WebhookEndpoint, stretch: Stretch) -> int:
         cursor=stretch.after,
         until=stretch.until,
     )
+    audit.record(Verb.WEBHOOK_REPLAYED, _target(row), by=by, changes={"events": (None, stretch.count)})
     _wake(company)
     return stretch.count
 

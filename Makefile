@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run manage services test check fmt bench faults install
+.PHONY: help run manage services test check fmt screenshots bench faults install
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ check: install ## The static checks alone
 fmt: install ## Format the code and fix what can be fixed by itself
 	@$(VENV)/ruff check --fix-only --quiet .
 	@$(VENV)/ruff format .
+
+screenshots: install ## Draw the pictures of the documentation anew (docs/screenshots)
+	@$(VENV)/python -m tests.screenshots
 
 bench: install ## Measure throughput, latency, memory and start-up
 	@$(VENV)/python -m bench

@@ -17,3 +17,6 @@ else if (document.querySelector("[data-part], [data-live]")) stayConnected();
 // A page that is there to start something presses its own button, once.
 const eager = document.querySelector("[data-press]");
 if (eager) document.querySelector(eager.dataset.press)?.click();
+
+// On a phone the menu is longer than the screen is wide.
+document.querySelector(".top-nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest", behavior: "instant" });

@@ -3,22 +3,27 @@
 Over the real worker and the local WhatsApp, like the tests; no test itself, hence the name.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
 from django.utils import timezone
+from PIL import Image
 from playwright.sync_api import Page, expect
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.permissions import Rights
+from accounts.services import api_keys
 from sandbox.world.phone import Phone
 from tests.browser import DESKTOP, PHONE, Browsers
 from tests.people import Person
 from tests.whatsapp.harbour import Harbour
-from whatsapp.models import Chat, Message
-from whatsapp.services import access, outbound
+from wharf.networks import parse_networks
+from whatsapp.models import Chat, Contact, Message, MessageStatus, Session
+from whatsapp.services import access, outbound, webhooks
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 LOOKS: Final = (
@@ -36,7 +41,10 @@ TALK: Final = (
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pictures(harbour: Harbour, browsers: Browsers, acme_admin: Person, acme_manager: Person) -> None:
+def test_pictures(
+    harbour: Harbour, browsers: Browsers, acme_admin: Person, acme_manager: Person, settings: Settings
+) -> None:
+    settings.WEBHOOK_ALLOWED_NETWORKS = parse_networks("203.0.113.0/24")
     FOLDER.mkdir(parents=True, exist_ok=True)
     User.objects.filter(pk=acme_admin.user.pk).update(first_name="Anna", last_name="Berg")
     shop, guests = harbour.phone("Harbour Café"), [harbour.phone(name) for name in ("Bob", "Chen Wei", "Мария")]
@@ -53,8 +61,30 @@ def test_pictures(harbour: Harbour, browsers: Browsers, acme_admin: Person, acme
     harbour.qr(waiting)
     chat_id = talk(harbour, session_id, shop, guests, acme_admin)
     harbour.run(spread_over_the_morning)
+    hook, _ = harbour.run(
+        webhooks.create,
+        company=harbour.company,
+        url="https://203.0.113.20/whatsapp",
+        description="Customer database",
+        by=acme_admin.actor,
+    )
+    api_keys.create(company=harbour.company, name="Customer database", by=acme_admin.actor)
+    harbour.run(a_month_of_talk, session_id)
+    unlinked = harbour.new_session("Terrace")
     pages = {
         "login": "/login",
+        "overview": "/overview",
+        "people": "/people",
+        "person": f"/people/{acme_manager.user.pk}",
+        "webhooks": "/webhooks",
+        "webhook": f"/webhooks/{hook.pk}",
+        "events": "/events",
+        "keys": "/keys",
+        "audit": "/audit",
+        "settings": "/settings",
+        "account": "/account",
+        "invite": f"/sessions/{unlinked}/invite",
+        "queue": f"/sessions/{session_id}/queue",
         "sessions": "/",
         "link": f"/sessions/{waiting}/link",
         "session": f"/sessions/{session_id}",
@@ -81,6 +111,39 @@ def talk(harbour: Harbour, session_id: str, shop: Phone, guests: list[Phone], by
         harbour.wa.send_text(guest, shop, text)
         harbour.received(text)
     return harbour.run(Chat.objects.get, contact__phone_number=first.number).pk
+
+
+def a_month_of_talk(session_id: str) -> None:
+    """Enough for the overview, in a chat that is in no other picture."""
+    dice, now = Random(7), timezone.now()  # noqa: S311  # pictures
+    session = Session.objects.select_related("account").get(pk=session_id)
+    assert session.account is not None
+    guest = Contact.objects.create(account=session.account, phone_number="4915550100999", push_name="Guest")
+    chat = Chat.objects.create(account=session.account, contact=guest, is_archived=True)
+    rows = []
+    for day in range(30):
+        for number in range(dice.randint(8, 70)):
+            asked = now - timedelta(days=day, minutes=dice.randint(1, 600))
+            rows.append(said(chat, asked, from_me=False, name=f"{day}-{number}"))
+            if dice.random() < 0.75:
+                answered = asked + timedelta(seconds=dice.choice((25, 40, 110, 200, 700, 2_500, 9_000)))
+                rows.append(said(chat, min(answered, now), from_me=True, name=f"{day}-{number}"))
+    Message.objects.bulk_create(rows)
+
+
+def said(chat: Chat, at: datetime, *, from_me: bool, name: str) -> Message:
+    status = MessageStatus.READ if from_me else MessageStatus.RECEIVED
+    return Message(
+        account=chat.account,
+        chat=chat,
+        from_me=from_me,
+        body="…",
+        is_read=True,
+        status=status,
+        wa_id=f"{name}-{from_me}",
+        timestamp=at,
+        created_at=at + timedelta(seconds=name.endswith("7") * 3),
+    )
 
 
 def answers(harbour: Harbour, session_id: str, to: Phone, text: str, by: Person) -> str:
@@ -116,4 +179,7 @@ def picture(
     shown = page if name != "login" else browsers.page(size=size, color_scheme=scheme)
     shown.goto(path)
     expect(shown.locator("main")).to_be_visible()
-    shown.screenshot(path=FOLDER / f"{name}-{device}-{scheme}.png", full_page=name in ("link", "session"))
+    file = FOLDER / f"{name}-{device}-{scheme}.png"
+    shown.screenshot(path=file, full_page=name not in ("login", "chats", "conversation", "events", "audit"))
+    # A drawing of few colours needs no more of them in the file.
+    Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)

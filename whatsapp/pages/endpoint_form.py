@@ -57,7 +57,7 @@ class EndpointForm(forms.Form):
 
     def _problem(self) -> Invalid:
         name, problems = next(iter(self.errors.items()))
-        return Invalid(field=str(self.fields[name].label or name), problem=str(problems[0]))
+        return _wrong(str(self.fields[name].label or name), str(problems[0]))
 
     def _chosen(self, which: str, names: str) -> list[str]:
         """Empty means all to the service, so that nobody gets all by choosing none."""
@@ -65,8 +65,13 @@ class EndpointForm(forms.Form):
             return []
         chosen: list[str] = self.cleaned_data[names]
         if not chosen:
-            raise Invalid(field=str(self.fields[names].label), problem=gettext("Choose at least one, or all."))
+            raise _wrong(str(self.fields[names].label), gettext("Choose at least one, or all."))
         return chosen
+
+
+def _wrong(label: str, problem: str) -> Invalid:
+    """Pages say the problem alone, and a form of many fields has to say whose it is."""
+    return Invalid(field=label, problem=f"{label}: {problem}")
 
 
 def headers_in(text: str) -> dict[str, str]:
@@ -74,7 +79,7 @@ def headers_in(text: str) -> dict[str, str]:
     lines = [line for line in text.splitlines() if line.strip()]
     pairs = [line.partition(":") for line in lines]
     if not all(colon for _, colon, _ in pairs):
-        raise Invalid(field=gettext("Headers"), problem=gettext("Write each one as “Name: value” on its own line."))
+        raise _wrong(gettext("Headers"), gettext("Write each one as “Name: value” on its own line."))
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -102,4 +107,4 @@ _FIELDS: Final = {"url": _("Address"), "headers": _("Headers"), "types": _("Even
 def in_page_words(error: Invalid) -> Invalid:
     """The service's complaint with the name that the page gives the field."""
     name = str(error.params["field"])
-    return Invalid(field=str(_FIELDS.get(name, name)), problem=error.params["problem"])
+    return _wrong(str(_FIELDS.get(name, name)), gettext(str(error.params["problem"])))

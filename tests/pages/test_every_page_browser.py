@@ -20,10 +20,11 @@ pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transac
 NARROW: Final = (360, 740)
 #: What a page may weigh without pictures that people sent, with everything that it loads.
 MOST_BYTES: Final = 150_000
-#: Addresses of the older systems, that lead to one of these, and one that is a part of a page.
+#: Addresses of the older systems, that lead to one of these; a file; and one that is a part of a page.
 _NO_PAGES: Final = {
     "whatsapp-pairing.html",
     "whatsapp-qr.html",
+    "audit/export",
     "sessions/<str:session_id>/chats/<str:chat_id>/messages/<str:message_id>",
 }
 #: An event of which only the delivery is left.

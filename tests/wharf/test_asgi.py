@@ -16,6 +16,7 @@ from tenants.domains import save_domain
 from tenants.models import Company
 from tests.people import Person
 from tests.sockets import Socket
+from tests.waiting import PATIENCE
 from wharf.errors import Kind
 from wharf.meanings import MEANINGS
 
@@ -104,7 +105,7 @@ async def test_a_socket_knows_whose_host_it_came_to(told: Any, acme: Company) ->
 async def test_a_server_may_start_and_stop() -> None:
     server: Any = ApplicationCommunicator(application, {"type": "lifespan"})  # type: ignore[no-untyped-call]
     await server.send_input({"type": "lifespan.startup"})
-    assert await server.receive_output() == {"type": "lifespan.startup.complete"}
+    assert await server.receive_output(PATIENCE) == {"type": "lifespan.startup.complete"}
     await server.send_input({"type": "lifespan.shutdown"})
-    assert await server.receive_output() == {"type": "lifespan.shutdown.complete"}
+    assert await server.receive_output(PATIENCE) == {"type": "lifespan.shutdown.complete"}
     await server.wait()

@@ -1,5 +1,6 @@
 """The pages as Django's client sees them: who gets what, what forms do, and what each page costs."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +22,7 @@ from tenants.companies import suspend_company
 from tenants.models import Company
 from tests.pages.conftest import Desk, at_browser
 from tests.people import Person, make_person
-from whatsapp.models import ManagerAccess, Message, MessageStatus, Session
+from whatsapp.models import Chat, Contact, ManagerAccess, Message, MessageStatus, Session
 from whatsapp.pages import words
 
 pytestmark = pytest.mark.django_db
@@ -850,7 +851,7 @@ def test_a_list_costs_the_same_however_long_it_is(
 
 @pytest.mark.parametrize(
     ("tail", "most"),
-    [("", 16), ("/link", 10), ("/chats", 12), ("/chats/{chat}", 20), ("/chats/{chat}?part=messages", 12)],
+    [("", 16), ("/link", 10), ("/chats", 13), ("/chats/{chat}", 20), ("/chats/{chat}?part=messages", 12)],
 )
 def test_a_page_costs_the_same_however_much_happened(desk: Desk, acme_admin: Person, tail: str, most: int) -> None:
     client = at_browser(acme_admin)
@@ -884,3 +885,29 @@ def test_nothing_inline_and_nothing_foreign(desk: Desk, acme_admin: Person, tail
     html = content(at_browser(acme_admin).get(path))
 
     assert not any(sign in html for sign in ("<style", "style=", "onclick", "<script>", "https://"))
+
+
+@pytest.mark.parametrize(
+    ("shown", "names"),
+    [("", {"Bob", "Read"}), ("unread", {"Bob"}), ("archived", {"Old"}), ("rubbish", {"Bob", "Read"})],
+)
+def test_chats_are_those_that_are_asked_for(desk: Desk, acme_admin: Person, shown: str, names: set[str]) -> None:
+    for number, name in enumerate(("Read", "Old")):
+        contact = desk.run(
+            Contact.objects.create, account=desk.account, phone_number=f"491555000{number}", push_name=name
+        )
+        desk.run(Chat.objects.create, account=desk.account, contact=contact, is_archived=name == "Old")
+
+    page = at_browser(acme_admin).get(desk.at("/chats"), {"show": shown, "part": "list"})
+
+    assert set(re.findall(r'class="chat-name">([^<]*)<', content(page))) == names
+
+
+def test_a_list_keeps_what_it_was_asked_for_when_it_is_renewed_searched_or_made_longer(
+    desk: Desk, acme_admin: Person
+) -> None:
+    page = content(at_browser(acme_admin).get(desk.at("/chats"), {"show": "unread", "q": "Bo & Co"}))
+
+    assert f'data-part="{desk.at("/chats")}?part=list&amp;show=unread&amp;q=Bo+%26+Co"' in page
+    assert '<input type="hidden" name="show" value="unread">' in page
+    assert "No chat fits." in page

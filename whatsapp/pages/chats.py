@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -30,6 +30,9 @@ STEP: Final = 50
 BUBBLE: Final = "pages/parts/bubble.html"
 _NEVER_LEFT: Final = (MessageStatus.QUEUED, MessageStatus.CANCELLED, MessageStatus.FAILED)
 PARTS: Final = {"list": "pages/parts/chat_list.html", "status": "pages/parts/chat_status.html"}
+
+#: Which chats the list has, beside all that are not archived.
+SHOWN: Final = ("unread", "archived")
 
 form = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -145,14 +148,25 @@ def _around(request: PageRequest, session_id: str) -> dict[str, Any]:
 
 def _listed(request: PageRequest, session_id: str) -> dict[str, Any]:
     search, steps = request.GET.get("q", "").strip()[:80], number(request, "more", most=chats.MAX_LIMIT // STEP)
+    shown = request.GET.get("show", "")
+    shown = shown if shown in SHOWN else ""
     rows, whole = chats.list_chats(
         session_id=session_id,
         by=request.caller.actor,
         limit=STEP * steps,
-        chat_filter=ChatFilter(include_groups=True, chat_type="all", search=search),
+        chat_filter=ChatFilter(
+            include_groups=True,
+            chat_type="all",
+            search=search,
+            archived=shown == "archived",
+            unread=shown == "unread",
+        ),
     )
     more = steps + 1 if whole.total > whole.limit and whole.limit < chats.MAX_LIMIT else 0
-    return {"rows": [row for row, _ in rows], "search": search, "more": more}
+    query = QueryDict(mutable=True)
+    query.update({name: value for name, value in (("show", shown), ("q", search)) if value})
+    listed = {"rows": [row for row, _ in rows], "search": search, "shown": shown, "more": more}
+    return {**listed, "query": query.urlencode()}
 
 
 # -- a conversation --------------------------------------------------------------------------------------------------

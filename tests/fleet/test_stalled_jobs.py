@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parents[2]
 #: By which the database knows the process's connections.
 NAME = connection_name("runjobs")
+#: Which of its connections it misses first is chance.
+NOTICED = re.compile("stopping worker|the database is away")
 
 
 class JobsProcess:
@@ -143,6 +146,8 @@ def database_away() -> Iterator[None]:
         try:
             cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND application_name = %s"
             assert beside.execute(cut, [name, NAME]).fetchall()
+            # One that was let in just before is seen a moment later.
+            eventually(lambda: not beside.execute(cut, [name, NAME]).fetchall(), what="it has no connection left")
             yield
         finally:
             beside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
@@ -155,7 +160,7 @@ def test_a_process_whose_database_went_away_goes_on_when_it_is_back(started: lis
 
     with database_away():
         job_id = forget_old_workers.configure().defer(timestamp=1)
-        eventually(lambda: "stopping worker" in started[0].log(), what="it notices")
+        eventually(lambda: NOTICED.search(started[0].log()), within=60, what="it notices")
         assert started[0].is_running
         assert status(job_id)[0] == "todo"
 

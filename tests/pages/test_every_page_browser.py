@@ -84,7 +84,7 @@ def test_nobody_is_kept_out_of_linking(browsers: Browsers, desk: Desk, acme_admi
     browsers.expected = ("410",)
     aside(desk.is_in, State.UNPAIRED, wanted=Wanted.STOPPED, device_jid="", reason="never_linked")
     row, secret = aside(desk.run, inviting.invite, company=desk.company, session_id=desk.session.pk, hours=1, by=SYSTEM)
-    page = browsers.logged_in(acme_admin, size=PHONE)
+    page = browsers.logged_in(acme_admin, size=PHONE, reduced_motion="reduce")
     for address in (desk.at("/link"), desk.at("/invite"), f"/link/{row.pk}#{secret}"):
         page.goto(address)
         assert serious(page) == [], address

@@ -5,6 +5,7 @@ a month. Each page is asked for over HTTP by somebody who is logged in, one requ
 """
 
 import json
+import logging
 import os
 import random
 import re
@@ -42,6 +43,7 @@ def fill(product: Product, session_id: str) -> str:
     os.environ |= json.loads((product.folder / "var" / "environment.json").read_text())
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     from fleet.models import Placement
     from tenants.context import run_in, run_in_public
 

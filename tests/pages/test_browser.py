@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import FloatRect, Page, expect
+from playwright.sync_api import Page, expect
 
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from sandbox.world.phone import Phone
-from tests.browser import PHONE, Browsers, aside, log_in, needs_chromium, overflow
+from tests.browser import Browsers, aside, log_in, needs_chromium
 from tests.pages.conftest import Desk
 from tests.people import Person
 from tests.waiting import eventually
@@ -359,34 +359,6 @@ def test_the_list_of_chats_searches_as_one_types(browsers: Browsers, desk: Desk,
     page.get_by_role("searchbox").fill("bo")
 
     expect(page.locator("a.chat")).to_contain_text("Bob")
-
-
-@pytest.mark.parametrize(("language", "scheme"), [("ru-RU", "light"), ("en-US", "dark")])
-def test_every_page_fits_a_phone_and_keeps_the_policy(
-    browsers: Browsers, desk: Desk, acme_admin: Person, language: str, scheme: str
-) -> None:
-    browsers.expected = ("status of 404",)
-    aside(desk.says, "https://example.test/" + "a-very-long-word" * 20)
-    page = browsers.logged_in(acme_admin, size=PHONE, language=language, color_scheme=scheme)
-
-    for path in pages_of(desk):
-        page.goto(path)
-        expect(page.locator("main")).to_be_visible()
-        assert overflow(page) <= 0, path
-        assert all(box["height"] < 130 for box in boxes(page, "header, .room-head, .card h1")), path
-    page.goto("/login")
-    assert overflow(page) <= 0
-
-
-def boxes(page: Page, selector: str) -> list[FloatRect]:
-    """Where these stand; one that is squeezed grows tall."""
-    found = [element.bounding_box() for element in page.locator(selector).all()]
-    return [box for box in found if box]
-
-
-def pages_of(desk: Desk) -> list[str]:
-    tails = ("", "/link", "/chats", f"/chats/{desk.chat.pk}", "/chats/new", "/rename", "/unlink", "/archive")
-    return ["/", "/sessions/new", *(desk.at(tail) for tail in tails), "/nowhere"]
 
 
 def test_a_keyboard_is_enough(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:

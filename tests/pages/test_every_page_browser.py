@@ -1,18 +1,20 @@
 """Every page in a real browser: usable by everybody, on a narrow phone, in light and dark, and light to load."""
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Response, expect
+from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
+from playwright.sync_api import FloatRect, Page, Response, expect
 
 from accounts.permissions import SYSTEM
 from fleet.states import State, Wanted
+from tenants.context import run_in
 from tenants.models import Company
 from tests.browser import PHONE, Browsers, aside, log_in, needs_chromium, overflow
 from tests.pages.conftest import Desk
 from tests.people import Person
 from tests.test_strangers import PAGES, PUBLIC, Scene, filled
+from tests.whatsapp.desk import text
 from whatsapp.services import inviting
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
@@ -42,9 +44,19 @@ def addresses(scene: Scene) -> list[str]:
     return [*(filled(route, ids.get(route, scene.ids)) for route in routes), *(f"/{door}" for door in _DOORS)]
 
 
-def serious(page: Page) -> list[str]:
+def squeezed(page: Page) -> list[FloatRect]:
+    """What should be a line or two and is not; who is squeezed grows tall."""
+    found = [element.bounding_box() for element in page.locator("header, .room-head, .card h1").all()]
+    return [box for box in found if box and box["height"] >= 130]
+
+
+#: All that another colour can break.
+COLOURS: Final = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
+
+
+def serious(page: Page, options: dict[str, Any] = DEFAULT_OPTIONS) -> list[str]:
     """What axe finds that stops somebody, with where it is."""
-    found = Axe().run(page).response["violations"]
+    found = Axe().run(page, options=options).response["violations"]
     bad = [each for each in found if each["impact"] in ("serious", "critical")]
     return [f"{each['id']}: {node['html'][:160]} {node['failureSummary']}" for each in bad for node in each["nodes"]]
 
@@ -63,19 +75,23 @@ def weighs(page: Page, address: str) -> tuple[int, int]:
     return response.status, sum(each.request.sizes()["responseBodySize"] for each in loaded if each.ok)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "language", "rules"), [("light", "ru-RU", DEFAULT_OPTIONS), ("dark", "en-US", COLOURS)]
+)
 def test_nobody_is_kept_out_of_any_page(
-    browsers: Browsers, acme: Company, globex: Company, acme_admin: Person, scheme: str
+    browsers: Browsers, acme: Company, globex: Company, acme_admin: Person, scheme: str, language: str, rules: Any
 ) -> None:
     scene = aside(Scene.set, acme, globex)
-    page = browsers.page(size=NARROW, color_scheme=scheme, reduced_motion="reduce", language="ru-RU")
+    aside(run_in, acme, scene.desk.tell, text("https://example.test/" + "a-very-long-word" * 20))
+    page = browsers.page(size=NARROW, color_scheme=scheme, reduced_motion="reduce", language=language)
     log_in(page, acme_admin)
     for address in addresses(scene):
         status, weight = weighs(page, address)
         assert status < 400, f"{address}: if it needs an id, say one in `addresses`"
         expect(page.locator("main").first).to_be_visible()
-        assert serious(page) == [], address
+        assert serious(page, rules) == [], address
         assert overflow(page) <= 0, address
+        assert squeezed(page) == [], address
         assert weight < MOST_BYTES, address
 
 

@@ -56,10 +56,10 @@ def test_the_key_stands_nowhere_in_clear(acme_admin: Person) -> None:
 
     key = secret_on(client.get(address))
 
-    assert "made_api_key" in kept
+    assert "secret_on_show" in kept
     assert key[4:] not in kept
     assert key[4:].encode().hex() not in kept
-    assert "made_api_key" not in str([row.get_decoded() for row in LogIn.objects.all()])
+    assert "secret_on_show" not in str([row.get_decoded() for row in LogIn.objects.all()])
     assert key not in str(ApiKey.objects.values().get())
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -20,6 +19,7 @@ from accounts.services import audit
 from accounts.services.audit import Wanted
 from audit.models import Entry
 from audit.verbs import WORDS, ActorKind, TargetKind
+from tenants.companies import zone_of
 from tenants.context import arun_in, run_in
 from tenants.models import Company
 from wharf.errors import Sentence, sentence
@@ -89,7 +89,7 @@ class Filter:
         )
 
     def wanted(self, company: Company) -> Wanted:
-        zone = ZoneInfo(company.timezone)
+        zone = zone_of(company)
         until = _begin(self.until + timedelta(days=1), zone) if self.until else None
         return Wanted(self.person, self.verb, self.number, _begin(self.since, zone) if self.since else None, until)
 
@@ -112,7 +112,7 @@ def _day(text: str) -> date | None:
     return day if 1970 <= day.year <= 9000 else None
 
 
-def _begin(day: date, zone: ZoneInfo) -> datetime:
+def _begin(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 

@@ -1,8 +1,7 @@
 """One webhook endpoint's page: its log of deliveries as it grows, what was given up, and sending again."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -11,6 +10,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.pages import PageRequest
+from tenants.companies import zone_of
 from wharf.errors import sentence
 from wharf.meanings import say
 from whatsapp.pages.base import cursor, do, page, show
@@ -132,12 +132,12 @@ def replay(request: PageRequest, endpoint_id: str) -> HttpResponse:
     """First from when to when, then how many events that is, and then they are sent again."""
     caller = request.caller
     row = webhooks.find(endpoint_id, by=caller.actor)
-    zone = ZoneInfo(caller.company.timezone)
+    zone = zone_of(caller.company)
     said = _said(request, zone)
     about: Any = {"endpoint_id": endpoint_id, "by": caller.actor}
 
     def ask(error: str = "", count: int | None = None) -> HttpResponse:
-        context = {"endpoint": row, "said": said, "zone": zone.key, "error": error, "count": count}
+        context = {"endpoint": row, "said": said, "zone": str(zone), "error": error, "count": count}
         return show(request, "pages/replay.html", context, status=400 if error else 200)
 
     def deed() -> int:
@@ -155,7 +155,7 @@ def replay(request: PageRequest, endpoint_id: str) -> HttpResponse:
     return ask(count=webhooks.count_between(begin=begin, end=end, **about))
 
 
-def _said(request: PageRequest, zone: ZoneInfo) -> dict[str, str]:
+def _said(request: PageRequest, zone: tzinfo) -> dict[str, str]:
     """The two fields; at first they are the last hour."""
     asked = request.POST if request.method == "POST" else request.GET
     now = timezone.now().astimezone(zone)
@@ -165,7 +165,7 @@ def _said(request: PageRequest, zone: ZoneInfo) -> dict[str, str]:
     }
 
 
-def stretch(said: dict[str, str], zone: ZoneInfo) -> tuple[datetime, datetime]:
+def stretch(said: dict[str, str], zone: tzinfo) -> tuple[datetime, datetime]:
     """What two fields for local times say, in UTC. Raises BadStretch."""
     try:
         begin, end = (

@@ -16,12 +16,10 @@ from accounts.models import ApiKey
 from accounts.pages import PageRequest
 from accounts.permissions import Permission, Scope, require
 from accounts.services import api_keys
-from wharf import seals
 from wharf.errors import sentence
+from whatsapp.pages import once
 from whatsapp.pages.base import do, page, show, typed
 
-#: Where the log-in session keeps a key between its making and the one page that shows it, sealed.
-MADE: Final = "made_api_key"
 DAYS: Final = (30, 90, 365)
 _SCOPES: Final[dict[Scope, tuple[str, str]]] = {
     Scope.READ: (sentence("Reading"), sentence("See numbers, chats and messages.")),
@@ -82,7 +80,7 @@ def detail(request: PageRequest, key_id: str) -> HttpResponse:
     """The key itself stands there once, right after it was made."""
     caller = request.caller
     row = api_keys.find(company=caller.company, key_id=key_id, by=caller.actor)
-    context = {"key": shown(row), "secret": _take_secret(request, row), "url": settings.PUBLIC_URL}
+    context = {"key": shown(row), "secret": once.take(request, row.pk), "url": settings.PUBLIC_URL}
     return show(request, "pages/key.html", context)
 
 
@@ -132,18 +130,8 @@ def _end(days: str) -> datetime | None:
 def _make(request: PageRequest, **asked: Any) -> ApiKey:
     caller = request.caller
     row, key = api_keys.create(company=caller.company, by=caller.actor, **asked)
-    sealed = seals.seal(key.encode(), purpose=MADE, about=row.pk)
-    request.session[MADE] = {"id": row.pk, "sealed": sealed.hex()}
+    once.keep(request, row.pk, key)
     return row
-
-
-def _take_secret(request: PageRequest, row: ApiKey) -> str:
-    """The key that was just made, once; empty ever after."""
-    made = request.session.get(MADE)
-    if request.method != "GET" or not made or made["id"] != row.pk:
-        return ""
-    del request.session[MADE]
-    return seals.unseal(bytes.fromhex(made["sealed"]), purpose=MADE, about=row.pk).decode()
 
 
 @form

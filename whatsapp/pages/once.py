@@ -22,9 +22,9 @@ def keep(request: PageRequest, about: str, secret: str) -> None:
 
 
 def take(request: PageRequest, about: str) -> str:
-    """Empty when it was shown already, or there is none."""
+    """Empty when it was shown already, or there is none. What shows nothing (HEAD) takes nothing."""
     found = request.session.get(_KEY)
-    if not found or found[0] != about:
+    if request.method != "GET" or not found or found[0] != about:
         return ""
     del request.session[_KEY]
     if time.time() > found[2]:

@@ -179,7 +179,7 @@ def _ask(request: PageRequest, row: WebhookEndpoint, words: dict[str, str]) -> H
 def secret(request: PageRequest, endpoint_id: str) -> HttpResponse:
     """Where making one and rotating lead to: the secret, once."""
     row = webhooks.find(endpoint_id, by=request.caller.actor)
-    shown = once.take(request, endpoint_id) if request.method == "GET" else ""
+    shown = once.take(request, endpoint_id)
     return show(request, "pages/secret.html", {"endpoint": row, "secret": shown, "until": _still(row)})
 
 

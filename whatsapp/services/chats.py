@@ -81,7 +81,7 @@ def list_chats(
     page = Page(number, min(limit, MAX_LIMIT), rows.count())
     newest = rows.select_related("contact").order_by(F("last_message_at").desc(nulls_last=True), "-id")
     shown = list(newest[page.offset : page.offset + page.limit])
-    # Of these alone: counting all messages of all chats for one page took a second where there are many.
+    # Of these alone: what one page costs must not grow with all messages of all chats.
     counted = Message.objects.filter(chat__in=shown).values_list("chat_id").annotate(Count("id"))
     totals = dict(counted.order_by())
     return [(row, totals.get(row.pk, 0)) for row in shown], page

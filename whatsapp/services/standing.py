@@ -6,10 +6,10 @@ Only the session's owner writes them, with the lease held; people write the rule
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from tenants.companies import zone_of
 from tenants.models import Company
 from whatsapp.models import Message, Pacing, Session
 from whatsapp.services import pacing
@@ -41,17 +41,13 @@ def allowance_for(company: Company, row: Pacing | None, now: datetime) -> Allowa
     return pacing.allowance(rules_of(row), standing, now=now, tomorrow=_tomorrow(company, now))
 
 
-def _zone(company: Company) -> ZoneInfo:
-    return ZoneInfo(company.timezone)
-
-
 def _today(company: Company, now: datetime) -> date:
-    return now.astimezone(_zone(company)).date()
+    return now.astimezone(zone_of(company)).date()
 
 
 def _tomorrow(company: Company, now: datetime) -> datetime:
-    day = now.astimezone(_zone(company)).date() + timedelta(days=1)
-    return datetime.combine(day, time(), _zone(company))
+    day = now.astimezone(zone_of(company)).date() + timedelta(days=1)
+    return datetime.combine(day, time(), zone_of(company))
 
 
 def note_sent(company: Company, row: Pacing, *, sent: int, to_new: Sequence[str], now: datetime) -> None:

@@ -92,9 +92,9 @@ class Chaos:
             try:
                 if pid in self._candidates(deed):
                     held = sessions_of(pid) if deed.kind == "host" else frozenset()
-                    at = time.time()
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                    return Kill(deed.kind, at, held)
+                    # Not before it: this process may be made to wait between the two, and the other one goes on.
+                    return Kill(deed.kind, time.time(), held)
             finally:
                 os.close(descriptor)
         return None

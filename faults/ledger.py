@@ -54,12 +54,25 @@ class Spoken:
 
 
 @dataclass(frozen=True)
+class Handed:
+    """A message was sent to the linked device; `waited`: at once with all that had come while it was away."""
+
+    at: float
+    waited: bool = False
+
+
+@dataclass(frozen=True)
 class Acknowledged:
-    """A linked device told the sandbox that it needs this message no more."""
+    """A linked device told the sandbox that it needs this message no more; `handed` are the times it was given it."""
 
     wa_id: str
     session_id: str
     at: float
+    handed: Sequence[Handed]
+
+    def handed_before(self, at: float) -> Handed | None:
+        """The last time before `at`."""
+        return max((each for each in self.handed if each.at <= at), key=lambda each: each.at, default=None)
 
 
 @dataclass(frozen=True)
@@ -143,15 +156,16 @@ class Evidence:
 # -- what follows ----------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Loss:
-    """A message that a killed host took with it."""
+    """A message that a killed host took with it; one that had `waited` for it came as fast as it could be read."""
 
     wa_id: str
     is_told: bool
+    waited: bool
 
 
 @dataclass
 class HostKill:
-    """`load`: messages in the second before it and those on their way."""
+    """`load`: what it had been handed and had not acknowledged a second before."""
 
     kill: Kill
     load: int
@@ -160,6 +174,11 @@ class HostKill:
     @property
     def is_in_burst(self) -> bool:
         return self.load > BURST
+
+    @property
+    def at_pace(self) -> Sequence[Loss]:
+        """Losses among what came when it was written."""
+        return [loss for loss in self.losses if not loss.waited]
 
 
 @dataclass(frozen=True)
@@ -200,24 +219,24 @@ def judge(seen: Evidence) -> Verdict:
 
 
 # -- messages in -----------------------------------------------------------------------------------------------------
-def _times(seen: Evidence) -> dict[tuple[str, str], list[float]]:
-    times = defaultdict(list)
+def _answers(seen: Evidence) -> dict[tuple[str, str], list[Acknowledged]]:
+    answers = defaultdict(list)
     for one in seen.acknowledged:
-        times[one.session_id, one.wa_id].append(one.at)
-    return times
+        answers[one.session_id, one.wa_id].append(one)
+    return answers
 
 
 def _not_acknowledged(seen: Evidence) -> Iterator[str]:
-    times = _times(seen)
+    answers = _answers(seen)
     for one in seen.spoken:
-        if not times.get((one.session_id, one.wa_id)):
+        if not answers.get((one.session_id, one.wa_id)):
             yield f"{one.text!r} to session {one.session_id}"
 
 
 def _not_stored(seen: Evidence, host_kills: Sequence[HostKill]) -> Iterator[str]:
-    stored, told, times = _stored(seen.rows), _told(seen.log), _times(seen)
+    stored, told, answers = _stored(seen.rows), _told(seen.log), _answers(seen)
     for one in seen.spoken:
-        acknowledged = times.get((one.session_id, one.wa_id), [])
+        acknowledged = answers.get((one.session_id, one.wa_id), [])
         rows = stored.get((one.session_id, one.wa_id), [])
         if not acknowledged and not rows:
             continue
@@ -225,9 +244,7 @@ def _not_stored(seen: Evidence, host_kills: Sequence[HostKill]) -> Iterator[str]
             yield f"{one.text!r} is stored {len(rows)} times"
         elif not rows or rows[0].status != "received":
             is_told = bool(rows) and rows[0].id in told
-            if (culprit := _culprit(one, acknowledged, host_kills)) is not None:
-                culprit.losses.append(Loss(one.wa_id, is_told))
-            else:
+            if not _put_to_account(acknowledged, host_kills, is_told=is_told):
                 yield f"{one.text!r} to session {one.session_id} is {rows[0].status if rows else 'lost'}"
         elif rows[0].text != one.text:
             yield f"{one.text!r} is stored as {rows[0].text!r}"
@@ -245,29 +262,35 @@ def _told(log: Iterable[Logged]) -> set[str]:
     return {one.message_id for one in log if one.message_id}
 
 
-def _culprit(one: Spoken, acknowledged: Sequence[float], host_kills: Sequence[HostKill]) -> HostKill | None:
-    """The killed host that had the message in hand: it was written before, and not acknowledged long before."""
+def _put_to_account(acknowledged: Iterable[Acknowledged], host_kills: Iterable[HostKill], *, is_told: bool) -> bool:
+    """Of the killed host that had the message in hand, if there is one."""
     for each in host_kills:
-        had_it = one.session_id in each.kill.sessions and one.at <= each.kill.at
-        if had_it and any(at >= each.kill.at - WINDOW_SECONDS for at in acknowledged):
-            return each
-    return None
+        for one in acknowledged:
+            if (handed := _in_hand(one, each.kill, WINDOW_SECONDS)) is not None:
+                each.losses.append(Loss(one.wa_id, is_told, handed.waited))
+                return True
+    return False
+
+
+def _in_hand(one: Acknowledged, kill: Kill, seconds: float) -> Handed | None:
+    """When the host was given a message that it had not acknowledged `seconds` before it was killed."""
+    if one.session_id not in kill.sessions or one.at < kill.at - seconds:
+        return None
+    return one.handed_before(kill.at)
 
 
 def _host_kills(seen: Evidence) -> list[HostKill]:
-    times = _times(seen)
-    return [HostKill(kill, _load(kill, seen.spoken, times)) for kill in seen.kills if kill.kind == "host"]
+    return [HostKill(kill, _load(kill, seen.acknowledged)) for kill in seen.kills if kill.kind == "host"]
 
 
-def _load(kill: Kill, spoken: Iterable[Spoken], times: Mapping[tuple[str, str], Sequence[float]]) -> int:
-    in_hand = [one for one in spoken if one.session_id in kill.sessions and one.at <= kill.at]
-    return sum(min(times.get((one.session_id, one.wa_id), [kill.at])) >= kill.at - 1.0 for one in in_hand)
+def _load(kill: Kill, acknowledged: Iterable[Acknowledged]) -> int:
+    return len({(one.session_id, one.wa_id) for one in acknowledged if _in_hand(one, kill, 1.0) is not None})
 
 
 def _too_wide(host_kills: Iterable[HostKill]) -> Iterator[str]:
     for each in host_kills:
-        if not each.is_in_burst and len(each.losses) > QUIET_LOSS:
-            yield f"{len(each.losses)} lost with a host that had {each.load} in hand"
+        if not each.is_in_burst and len(each.at_pace) > QUIET_LOSS:
+            yield f"{len(each.at_pace)} lost with a host that had {each.load} in hand"
 
 
 def _untold(host_kills: Iterable[HostKill]) -> Iterator[str]:

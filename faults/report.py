@@ -51,8 +51,13 @@ def _window(outcome: Outcome) -> Iterator[str]:
 def _losses(kills: list[HostKill]) -> str:
     losses = [loss for each in kills for loss in each.losses]
     told = sum(loss.is_told for loss in losses)
-    each = ", ".join(f"{len(kill.losses)} of {kill.load}" for kill in kills if kill.losses)
+    each = ", ".join(_in_hand(kill) for kill in kills if kill.losses)
     return f"messages lost with them: {len(losses)}, told: {told}" + (f" (in hand: {each})" if each else "")
+
+
+def _in_hand(kill: HostKill) -> str:
+    waited = len(kill.losses) - len(kill.at_pace)
+    return f"{len(kill.losses)} of {kill.load}" + (f", {waited} of which had waited for it" if waited else "")
 
 
 def _promises(outcome: Outcome) -> Iterator[str]:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from faults.cast import Cast, Company
-from faults.ledger import NOT_ENDED, Acknowledged, Logged, Row
+from faults.ledger import NOT_ENDED, Acknowledged, Handed, Logged, Row
 
 PAGE: Final = 500
 _ROWS: Final = "SELECT id, coalesce(session_id, ''), wa_id, from_me, body, status FROM {}.whatsapp_message"
@@ -71,10 +71,18 @@ def _ask(db: psycopg.Connection, company: Company, query: LiteralString, *values
 # -- the sandbox -----------------------------------------------------------------------------------------------------
 def acknowledged(sandbox: httpx.Client, cast: Cast) -> list[Acknowledged]:
     return [
-        Acknowledged(entry["id"], session.id, datetime.fromisoformat(entry["at"]).timestamp())
+        Acknowledged(entry["id"], session.id, _seconds(entry["at"]), _handed(entry))
         for session in cast.sessions
         for entry in _pages(sandbox, f"/phones/{session.phone.number}/acknowledged", "acknowledged")
     ]
+
+
+def _handed(entry: dict[str, Any]) -> tuple[Handed, ...]:
+    return tuple(Handed(_seconds(each["at"]), each["waited"]) for each in entry["handed"])
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def waiting(sandbox: httpx.Client, cast: Cast) -> int:

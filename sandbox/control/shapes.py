@@ -53,7 +53,14 @@ def message(subject: Phone, shown: Message) -> dict[str, Any]:
 
 
 def acknowledged(entry: Acknowledged) -> dict[str, Any]:
-    return {"seq": entry.seq, "id": entry.id, "device": entry.device, "how": entry.how, "at": moment(entry.at)}
+    return {
+        "seq": entry.seq,
+        "id": entry.id,
+        "device": entry.device,
+        "how": entry.how,
+        "at": moment(entry.at),
+        "handed": [{"at": moment(each.at), "waited": each.waited} for each in entry.handed],
+    }
 
 
 def group(shown: Group) -> dict[str, Any]:

@@ -58,6 +58,14 @@ def asker(receipt: Node) -> JID:
     return receipt.jid("participant") or receipt.jid("from") or SERVER_JID
 
 
+@dataclass(frozen=True)
+class Handed:
+    """A stanza was put on the line; `waited`: with everything else that had come while the device was away."""
+
+    at: float
+    waited: bool
+
+
 @dataclass(eq=False)
 class Companion:
     """A linked device of one phone."""
@@ -66,6 +74,7 @@ class Companion:
     prekeys: dict[int, bytes] = field(default_factory=dict)
     queue: dict[int, Node] = field(default_factory=dict)  # until acknowledged, in order of sending
     unacked: dict[StanzaKey, list[int]] = field(default_factory=dict)  # what is on its way over this line
+    handed: dict[int, list[Handed]] = field(default_factory=dict)  # each time that a queued stanza went out
     resent: dict[str, int] = field(default_factory=dict)  # message -> times it asked for it again
     line: Line | None = None
     is_present: bool = False  # it counts as online, as long as this line lasts

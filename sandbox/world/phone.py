@@ -9,7 +9,7 @@ from sandbox.protocol.appstate import AppState
 from sandbox.protocol.node import JID, LID, USER
 from sandbox.protocol.sender_key import SenderKey
 from sandbox.protocol.signal_device import SignalDevice
-from sandbox.world.companion import Companion
+from sandbox.world.companion import Companion, Handed
 from sandbox.world.message import Message
 
 LOG = MAX_MESSAGES = 10_000
@@ -38,13 +38,17 @@ class ReceiptSeen:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A linked device said that it needs a message no more; `how` as in `queues.acknowledge`."""
+    """A linked device said that it needs a message no more; `how` as in `queues.acknowledge`.
+
+    `handed`: each time that it had been sent to it, oldest first.
+    """
 
     seq: int
     at: float
     device: int
     id: str
     how: str
+    handed: tuple[Handed, ...] = ()
 
 
 @dataclass(eq=False)

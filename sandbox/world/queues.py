@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from sandbox.protocol.node import JID, SERVER_JID, Attribute, Node
-from sandbox.world.companion import Companion, StanzaKey, asker, stanza_key
+from sandbox.world.companion import Companion, Handed, StanzaKey, asker, stanza_key
 from sandbox.world.phone import Acknowledged, Phone
 from sandbox.world.world import LOW_PREKEYS, World
 
@@ -29,11 +29,12 @@ def push(world: World, phone: Phone, companion: Companion, node: Node) -> None:
     companion.queue[seq] = node
     world.keep.queued(phone, companion, seq, node)
     if companion.line is not None and companion.line.is_active:
-        on_its_way(companion, seq, node)
+        on_its_way(companion, seq, node, waited=False)
         companion.line.send(node)
 
 
-def on_its_way(companion: Companion, seq: int, node: Node) -> None:
+def on_its_way(companion: Companion, seq: int, node: Node, *, waited: bool) -> None:
+    companion.handed.setdefault(seq, []).append(Handed(time.time(), waited))
     companion.unacked.setdefault(stanza_key(node, "from"), []).append(seq)
 
 
@@ -49,13 +50,15 @@ def acknowledge(world: World, phone: Phone, companion: Companion, key: StanzaKey
     if seq is None or node is None or asked_once_more(world, phone, companion, seq, node):
         return
     if node.tag == "message":
-        entry = Acknowledged(world.next_seq(), time.time(), companion.device, node.text("id"), how)
+        handed = tuple(companion.handed.get(seq, ()))
+        entry = Acknowledged(world.next_seq(), time.time(), companion.device, node.text("id"), how, handed)
         phone.acknowledged.append(entry)
     forget(world, phone, companion, seq)
 
 
 def forget(world: World, phone: Phone, companion: Companion, seq: int) -> None:
     del companion.queue[seq]
+    companion.handed.pop(seq, None)
     world.keep.acknowledged(phone, companion, seq)
 
 
@@ -82,7 +85,7 @@ def send_waiting(companion: Companion) -> None:
     if waiting:
         line.send(_preview([node for _, node in waiting]))
     for seq, node in waiting:
-        on_its_way(companion, seq, node)
+        on_its_way(companion, seq, node, waited=True)
         line.send(Node(node.tag, {**node.attrs, "offline": "0"}, node.content))
     line.send(Node("ib", {"from": SERVER_JID}, [Node("offline", {"count": str(len(waiting))})]))
 

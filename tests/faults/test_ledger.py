@@ -1,6 +1,6 @@
 """The ledger of the fault suite: a run in which all went well keeps every promise, and each harm breaks its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,7 @@ from faults.ledger import (
     Asked,
     Came,
     Evidence,
+    Handed,
     Kill,
     Logged,
     Promise,
@@ -45,7 +46,11 @@ WELL = Evidence(
         Spoken("B", "s1", "second", 99.5),
         Spoken("C", "s2", "elsewhere", 99.5),
     ),
-    acknowledged=(Acknowledged("A", "s1", 99.1), Acknowledged("B", "s1", 99.9), Acknowledged("C", "s2", 99.9)),
+    acknowledged=(
+        Acknowledged("A", "s1", 99.1, [Handed(99.0)]),
+        Acknowledged("B", "s1", 99.9, [Handed(99.5)]),
+        Acknowledged("C", "s2", 99.9, [Handed(99.5)]),
+    ),
     asked=(Asked("answer", "s1", "m3"),),
     rows=(
         Row("acme", "m1", "s1", "A", False, "first", "received"),
@@ -226,21 +231,37 @@ def test_a_loss_that_is_told_breaks_nothing() -> None:
         replace(HOST, at=99.4),
         replace(HOST, at=106.0),
     ],
-    ids=["another kind of kill", "another host", "before it was written", "long after it was acknowledged"],
+    ids=["another kind of kill", "another host", "before it was handed to it", "long after it was acknowledged"],
 )
 def test_a_loss_that_no_killed_host_explains_is_a_loss(kill: Kill) -> None:
     assert Promise.STORED in broken(replace(without(WELL, "m2"), kills=[kill]))
 
 
-def test_more_than_one_lost_at_a_quiet_time_is_too_many_and_in_a_burst_it_is_a_figure() -> None:
-    def lost(count: int, in_hand: int) -> Evidence:
-        spoken = [Spoken(f"L{n}", "s1", f"lost {n}", 99.5) for n in range(in_hand)]
-        rows = [Row("acme", f"l{n}", "s1", f"L{n}", False, f"lost {n}", "received") for n in range(count, in_hand)]
-        acknowledged = [Acknowledged(one.wa_id, "s1", 99.6) for one in spoken]
-        return Evidence(companies={"s1": "acme"}, spoken=spoken, acknowledged=acknowledged, rows=rows, kills=[HOST])
+def lost(count: int, in_hand: int, handed: Sequence[Handed] = (Handed(99.5),)) -> Evidence:
+    """A host that is killed with some messages in hand takes the first ones with it."""
+    spoken = [Spoken(f"L{n}", "s1", f"lost {n}", 99.4) for n in range(in_hand)]
+    rows = [Row("acme", f"l{n}", "s1", f"L{n}", False, f"lost {n}", "received") for n in range(count, in_hand)]
+    acknowledged = [Acknowledged(one.wa_id, "s1", 101.0, handed) for one in spoken]
+    return Evidence(companies={"s1": "acme"}, spoken=spoken, acknowledged=acknowledged, rows=rows, kills=[HOST])
 
+
+def test_more_than_one_lost_at_a_quiet_time_is_too_many_and_in_a_burst_it_is_a_figure() -> None:
     assert Promise.WINDOW not in broken(lost(1, 10))
     assert Promise.WINDOW in broken(lost(2, 10))
     assert Promise.WINDOW not in broken(lost(150, 201))
     [kill] = judge(lost(150, 201)).host_kills
     assert (kill.load, len(kill.losses)) == (201, 150)
+
+
+def test_what_had_waited_for_a_host_came_as_fast_as_it_was_read_and_is_a_figure_too() -> None:
+    waited, live, again = Handed(99.5, waited=True), Handed(99.5), Handed(100.9, waited=True)
+
+    assert Promise.WINDOW not in broken(lost(2, 10, [waited, again]))
+    assert Promise.WINDOW in broken(lost(2, 10, [live, again])), "it had not waited for the one that was killed"
+    [kill] = judge(lost(2, 10, [waited, again])).host_kills
+    assert (len(kill.losses), len(kill.at_pace)) == (2, 0)
+
+
+def test_a_host_that_had_not_been_handed_a_message_did_not_lose_it() -> None:
+    assert Promise.STORED in broken(lost(1, 10, [Handed(100.9)]))
+    assert [each.load for each in judge(lost(1, 10, [Handed(100.9)])).host_kills] == [0]

@@ -137,6 +137,8 @@ def test_what_a_linked_device_has_acknowledged_is_known(control: httpx.Client, s
     first, second, third = [entry for entry in known()["acknowledged"] if entry["id"] in sent]
     assert {first["id"], second["id"], third["id"]} == set(sent)
     assert (first["device"], first["how"]) == (shop.device, "received")
+    assert [each["waited"] for each in first["handed"]] == [False]
+    assert first["handed"][0]["at"] <= first["at"]
     assert known(after=first["seq"], limit=1)["acknowledged"] == [second]
     assert known(after=third["seq"]) == {"acknowledged": [], "waiting": 0}
 
@@ -170,6 +172,8 @@ def test_what_nobody_acknowledges_is_waiting(control: httpx.Client, shop: Shop, 
     assert control.get(path).json()["waiting"] == 1
     shop.wa.faults.refuse_tcp = False
     until(lambda: control.get(path).json()["waiting"] == 0, "everything acknowledged")
+    last = control.get(path).json()["acknowledged"][-1]
+    assert [each["waited"] for each in last["handed"]] == [True]
 
 
 def test_a_picture_and_a_group_message_are_sent(control: httpx.Client, someone: Someone) -> None:

@@ -44,8 +44,8 @@ def _deeds(outcome: Outcome) -> Iterator[str]:
 def _window(outcome: Outcome) -> Iterator[str]:
     quiet = [each for each in outcome.verdict.host_kills if not each.is_in_burst]
     bursts = [each for each in outcome.verdict.host_kills if each.is_in_burst]
-    for name, kills in (("up to 200 messages a second", quiet), ("in a burst", bursts)):
-        yield f"hosts killed at {name}: {len(kills)}; {_losses(kills)}"
+    for name, kills in (("at up to 200 messages a second", quiet), ("in a burst", bursts)):
+        yield f"hosts killed {name}: {len(kills)}; {_losses(kills)}"
 
 
 def _losses(kills: list[HostKill]) -> str:

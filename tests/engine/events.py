@@ -8,7 +8,7 @@ with warnings.catch_warnings():
     # Importing neonize starts a program, and never closes the pipe to it.
     warnings.simplefilter("ignore", ResourceWarning)
     # First of all: it keeps neonize from importing what we never call.
-    import whatsapp.engine.neonize  # noqa: F401
+    import whatsapp.engine.binding  # noqa: F401
 
     while subprocess._active:  # type: ignore[attr-defined]
         subprocess._cleanup()  # type: ignore[attr-defined]

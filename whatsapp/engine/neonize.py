@@ -13,35 +13,28 @@ import os
 import sys
 import threading
 import time
-import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 
-def _leave_out(name: str, **members: object) -> None:
-    """Let neonize import something that none of our calls reaches, without the real thing."""
-    module = types.ModuleType(name)
-    vars(module).update(members)
-    sys.modules.setdefault(name, module)
-
-
-# Link previews are never asked for; the parsers behind them cost every host 14 MB and half a second.
-_leave_out("linkpreview", link_preview=None)
-# Guesses the type of files to be sent, which we shall say ourselves; it needs a library of the system's.
-_leave_out("magic", from_buffer=None, from_file=None)
-
-import msgspec  # noqa: E402
-import neonize.client as neonize_client  # noqa: E402
-from neonize.exc import NeonizeError, SendMessageError  # noqa: E402
-from neonize.proto.Neonize_pb2 import JID, LogEntry  # noqa: E402
-from neonize.proto.waCompanionReg.WAWebProtobufsCompanionReg_pb2 import DeviceProps  # noqa: E402
-from neonize.proto.waE2E.WAWebProtobufsE2E_pb2 import Message  # noqa: E402
-from neonize.utils.enum import ChatPresence, ChatPresenceMedia, Presence, ReceiptType  # noqa: E402
-
-from whatsapp.engine import device_store, port, translate  # noqa: E402
-from whatsapp.engine.journal import Journal  # noqa: E402
+from whatsapp.engine import device_store, port, translate
+from whatsapp.engine.binding import (
+    JID,
+    ChatPresence,
+    ChatPresenceMedia,
+    DeviceProps,
+    LogEntry,
+    Message,
+    NeonizeError,
+    Presence,
+    ReceiptType,
+    SendMessageError,
+)
+from whatsapp.engine.binding import client as neonize_client
+from whatsapp.engine.journal import Journal
 
 log = logging.getLogger("whatsapp.engine")
 

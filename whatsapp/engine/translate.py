@@ -15,9 +15,9 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
-from neonize.events import INT_TO_EVENT
 
 from whatsapp.engine import port
+from whatsapp.engine.binding import INT_TO_EVENT
 from whatsapp.engine.bounds import (
     MAX_DETAIL,
     MAX_EMOJI,

@@ -26,7 +26,7 @@ from whatsapp.models import Message, MessageStatus, Pacing
 from whatsapp.services import outbound, queue
 from whatsapp.services.outbound import Delivery
 from whatsapp.services.pacing import Rules
-from whatsapp.worker import run
+from whatsapp.worker import patience, run
 
 BOB, DAN = "4915550000099", "4915550000077"
 
@@ -149,7 +149,7 @@ def test_who_writes_is_answered_at_once_while_texts_to_new_people_wait(dock: Doc
 def _holds_new(dock: Dock, session_id: str) -> bool:
     worker = dock.workers[0].worker
     assert worker is not None
-    owned = worker._owned.get(session_id)
+    owned = worker.holding.get(session_id)
     return bool(owned and owned.holds_new and owned.seen_work == dock.placement(session_id).work)
 
 
@@ -157,7 +157,7 @@ def _holds_new(dock: Dock, session_id: str) -> bool:
 def test_what_the_engine_never_answers_is_open_until_a_receipt_tells(
     dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(run, "TICK_SECONDS", 0.1)
     dock.work()
     session_id = dock.connected()
@@ -172,17 +172,17 @@ def test_what_the_engine_never_answers_is_open_until_a_receipt_tells(
 
 
 def test_texts_that_nobody_answers_do_not_stop_those_behind_them(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(run, "TICK_SECONDS", 0.1)
     dock.work()
     session_id = dock.connected()
     dock.engine.withholds_answers = True
-    ids = [put(dock, session_id, str(number)) for number in range(run.IN_FLIGHT + 1)]
+    ids = [put(dock, session_id, str(number)) for number in range(patience.IN_FLIGHT + 1)]
 
     for message_id in ids:
         dock.becomes(message_id, MessageStatus.UNCONFIRMED)
 
-    assert sorted(sent(dock), key=int) == [str(number) for number in range(run.IN_FLIGHT + 1)]
+    assert sorted(sent(dock), key=int) == [str(number) for number in range(patience.IN_FLIGHT + 1)]
 
 
 # -- with the real engine --------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tests.whatsapp.dock import Dock
 from tests.whatsapp.harbour import Harbour, WorkerThread, _numbers
 from whatsapp.models import Message, MessageStatus
 from whatsapp.services import sessions
-from whatsapp.worker import repacking, run
+from whatsapp.worker import hosts, repacking, run
 from whatsapp.worker.repacking import Policy
 from whatsapp.worker.run import Limits
 
@@ -125,7 +125,7 @@ def test_a_session_that_waits_for_a_scan_or_does_not_answer_is_left_alone(dock: 
 
 
 def test_sessions_of_two_networks_never_share_a_host(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "access_to", lambda network: None)
+    monkeypatch.setattr(hosts, "access_to", lambda network: None)
     worker = dock.work(repack=NEVER)
     real = linked_one_by_one(dock, 2)
     other = dock.fresh("Sandbox", network=Network.SANDBOX)

@@ -14,7 +14,7 @@ from tests.whatsapp.harbour import Harbour, WorkerThread
 from whatsapp.engine import device_store
 from whatsapp.models import Message, MessageStatus, Session
 from whatsapp.services import sessions
-from whatsapp.worker import run
+from whatsapp.worker import patience
 
 
 def test_a_phone_links_by_qr_and_messages_flow_both_ways(harbour: Harbour) -> None:
@@ -402,7 +402,7 @@ def test_a_half_open_connection_is_seen_within_a_minute_and_made_anew(
     harbour: Harbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """WhatsApp's keep-alive goes out every 20 to 30 s, and is waited for 10 s."""
-    monkeypatch.setattr(run, "DOUBT_SECONDS", 0.5)
+    monkeypatch.setattr(patience, "DOUBT_SECONDS", 0.5)
     shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
     session_id = harbour.linked(shop)
 

@@ -22,7 +22,7 @@ from whatsapp.engine import device_store, port
 from whatsapp.models import Message, MessageStatus, Session
 from whatsapp.networks import NetworkMissing
 from whatsapp.services import reports, sessions
-from whatsapp.worker import run, storing
+from whatsapp.worker import hosts, patience, run, storing
 
 BOB = "4915550000099"
 QUICK = 0.1
@@ -78,7 +78,7 @@ def test_a_connection_that_does_not_answer_is_shown_so_and_given_nothing_to_send
 
 
 def test_a_connection_that_goes_on_not_answering_is_made_anew(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "DOUBT_SECONDS", QUICK)
+    monkeypatch.setattr(patience, "DOUBT_SECONDS", QUICK)
     dock.work()
     session_id = dock.connected()
 
@@ -94,8 +94,8 @@ def test_a_connection_that_goes_on_not_answering_is_made_anew(dock: Dock, monkey
 
 
 def test_a_host_of_which_nothing_is_heard_is_doubted_and_left(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "SILENT_SECONDS", QUICK)
-    monkeypatch.setattr(run, "DOUBT_SECONDS", QUICK)
+    monkeypatch.setattr(patience, "SILENT_SECONDS", QUICK)
+    monkeypatch.setattr(patience, "DOUBT_SECONDS", QUICK)
     dock.work()
 
     session_id = dock.connected()
@@ -175,7 +175,7 @@ def test_a_worker_that_wakes_up_late_stops_its_hosts_and_writes_nothing_more(doc
 
 # -- an engine that says nothing -------------------------------------------------------------------------------------
 def test_a_link_that_never_comes_up_is_left_and_tried_again(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FINISH_SECONDS", QUICK)
+    monkeypatch.setattr(patience, "FINISH_SECONDS", QUICK)
     dock.work()
     session_id = dock.fresh()
     dock.qr(session_id)
@@ -188,7 +188,7 @@ def test_a_link_that_never_comes_up_is_left_and_tried_again(dock: Dock, monkeypa
 
 
 def test_a_log_in_without_an_answer_is_left_and_tried_again(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "START_SECONDS", QUICK)
+    monkeypatch.setattr(patience, "START_SECONDS", QUICK)
     dock.engine.is_silent = True
     session_id = dock.linked_before(1)[0]
     dock.work()
@@ -200,7 +200,7 @@ def test_a_log_in_without_an_answer_is_left_and_tried_again(dock: Dock, monkeypa
 
 
 def test_codes_that_stop_coming_without_a_word_end_the_link(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "CODE_SLACK_SECONDS", -59.9)
+    monkeypatch.setattr(patience, "CODE_SLACK_SECONDS", -59.9)
     dock.work()
 
     session_id = dock.fresh()
@@ -316,14 +316,14 @@ def test_a_host_is_not_left_for_news_that_the_worker_has_not_come_to(
     dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where storing is slow, sessions that have long connected must not be started anew, which makes it slower."""
-    monkeypatch.setattr(run, "START_SECONDS", QUICK)
+    monkeypatch.setattr(patience, "START_SECONDS", QUICK)
     may_store = threading.Event()
     monkeypatch.setattr(reports, "record", after(may_store, reports.record))
     both = dock.linked_before(2)
     worker = dock.work()
     eventually(lambda: all(map(dock.engine.is_online, both)), what="both connected, and neither stored")
     assert worker.worker is not None
-    owned = [worker.worker._owned[session_id] for session_id in both]
+    owned = [owned for owned in worker.worker.holding.all() if owned.session_id in both]
 
     # It comes to the one, and waits for the database; it knows nothing of the other.
     eventually(lambda: sum(each.deadline is None for each in owned) == 1, what="it came to one of them")
@@ -369,7 +369,7 @@ def test_linked_sessions_share_hosts_of_one_network_and_a_new_link_has_its_own(
     dock: Dock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox = port.NetworkAccess("proxy", "ca", "00")
-    monkeypatch.setattr(run, "access_to", lambda network: sandbox if network == Network.SANDBOX else None)
+    monkeypatch.setattr(hosts, "access_to", lambda network: sandbox if network == Network.SANDBOX else None)
     linked, tried = dock.linked_before(5), dock.linked_before(3, Network.SANDBOX)
     new = [dock.fresh("New"), dock.fresh("Newer", Network.SANDBOX)]
 
@@ -395,7 +395,7 @@ def test_a_missing_network_is_said_with_the_next_attempt(dock: Dock, monkeypatch
     assert placement.next_retry_at is not None
     dock.noted(session_id, "no sandbox is configured")
     assert dock.engine.started == []
-    monkeypatch.setattr(run, "access_to", lambda network: None)
+    monkeypatch.setattr(hosts, "access_to", lambda network: None)
     dock.shows(session_id, State.PAIRING)
 
 
@@ -404,7 +404,7 @@ def test_a_network_that_is_missing_leaves_the_others_alone(dock: Dock, monkeypat
         if network == Network.SANDBOX:
             raise NetworkMissing("not here")
 
-    monkeypatch.setattr(run, "access_to", access_to)
+    monkeypatch.setattr(hosts, "access_to", access_to)
     dock.fresh("Try", Network.SANDBOX)
     dock.work()
 
@@ -452,7 +452,7 @@ def test_a_link_in_the_making_that_people_end_is_cancelled(dock: Dock, verb: Cal
 def test_a_session_that_is_started_right_after_a_pause_runs(
     dock: Dock, monkeypatch: pytest.MonkeyPatch, ignores_goodbyes: bool
 ) -> None:
-    monkeypatch.setattr(run, "GRACE_SECONDS", QUICK)
+    monkeypatch.setattr(patience, "GRACE_SECONDS", QUICK)
     dock.work()
     session_id = dock.connected()
     host = dock.engine.host_of(session_id)
@@ -523,16 +523,16 @@ def test_no_more_are_under_way_at_once_than_can_be_lost_in_doubt(dock: Dock) -> 
     dock.engine.withholds_answers = True
 
     with worker.frozen():
-        ids = dock.texts(session_id, BOB, *(str(number) for number in range(run.IN_FLIGHT + 5)))
-    eventually(lambda: len(dock.engine.sent) == run.IN_FLIGHT, what="as many as may be under way")
+        ids = dock.texts(session_id, BOB, *(str(number) for number in range(patience.IN_FLIGHT + 5)))
+    eventually(lambda: len(dock.engine.sent) == patience.IN_FLIGHT, what="as many as may be under way")
     dock.engine.withholds_answers = False
     dock.engine.host_dies(session_id)
 
     eventually(lambda: dock.message(ids[-1]).status == MessageStatus.SERVER_ACK, what="the rest is sent")
-    unsure, sure = ids[: run.IN_FLIGHT], ids[run.IN_FLIGHT :]
+    unsure, sure = ids[: patience.IN_FLIGHT], ids[patience.IN_FLIGHT :]
     assert set(statuses(dock, unsure)) == {MessageStatus.UNCONFIRMED}
     assert set(statuses(dock, sure)) == {MessageStatus.SERVER_ACK}
-    assert [order.text for order in dock.engine.sent] == [str(number) for number in range(run.IN_FLIGHT + 5)]
+    assert [order.text for order in dock.engine.sent] == [str(number) for number in range(patience.IN_FLIGHT + 5)]
 
 
 def test_a_receipt_for_a_message_in_doubt_settles_it(dock: Dock) -> None:

@@ -17,7 +17,7 @@ from tests.engine.test_contract import Listened, RealRig, birth, host_of, linked
 from tests.engine.test_device_store import in_store
 from whatsapp.engine import device_store, losses, port
 from whatsapp.engine.journal import Journal
-from whatsapp.engine.ledger import Heard, Ledger, Mark
+from whatsapp.engine.ledger import Heard, Ignored, Ledger, Mark
 from whatsapp.engine.process import ProcessEngine
 
 #: Bob's, as the store has them.
@@ -134,6 +134,25 @@ def test_nothing_is_said_of_a_time_in_which_the_phone_sent_its_history(shelf: Sh
     shelf.decrypts("OLD")
 
     assert shelf.lost() == []
+
+
+def test_what_came_again_and_was_not_judged_before_the_host_died_is_lost(shelf: Shelf) -> None:
+    """Decrypted by the host before it, which died before it had stored a secret."""
+    shelf.hears(device_store.message_name(CHAT, CHAT, "HEARD"))
+    for wa_id in ("HEARD", "UNHEARD"):
+        shelf.ledger.doubt(Ignored(wa_id, CHAT, CHAT))
+
+    (lost,) = shelf.found().lost
+
+    assert (lost.wa_id, lost.peer.lid) == ("UNHEARD", events.BOB_LID)
+    assert lost.after <= lost.before
+
+
+def test_what_came_again_and_left_a_secret_is_lost_once(shelf: Shelf) -> None:
+    shelf.decrypts("LOST")
+    shelf.ledger.doubt(Ignored("LOST", CHAT, CHAT))
+
+    assert shelf.lost() == ["LOST"]
 
 
 def test_a_host_that_left_in_good_order_lost_nothing(shelf: Shelf) -> None:

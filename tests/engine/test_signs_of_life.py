@@ -10,9 +10,10 @@ import pytest
 from sandbox.protocol.protos import e2e
 from tests.engine import events  # before the host, whose import of neonize it tidies up after
 from tests.waiting import eventually
-from whatsapp.engine import device_store, host, port, translate
+from whatsapp.engine import device_store, host, port
 from whatsapp.engine.host import Kept
 from whatsapp.engine.journal import Journal
+from whatsapp.engine.ledger import Ignored
 
 
 class Silent:
@@ -84,10 +85,12 @@ def test_a_doubt_of_the_engines_own_is_asked_about_until_there_is_an_answer(kept
 def test_what_came_again_before_its_first_news_is_not_taken_for_lost(kept: Kept, device: Silent) -> None:
     chat = f"{events.BOB}@s.whatsapp.net"
     for wa_id in ("3EB0AB", "UNHEARD"):
-        kept._note_again(translate.Ignored(wa_id, chat, chat))
+        kept._note_again(Ignored(wa_id, chat, chat))
 
     kept.judge(patience=60.0)
+    assert [each.wa_id for each in kept.ledger.doubted()] == ["3EB0AB", "UNHEARD"], "the next host knows of them"
     device.journal.append(events.MESSAGE, events.message(e2e.Message(conversation="hi")))
     kept.judge(patience=0.0)
 
     assert [each.wa_id for each in device.noted if isinstance(each, port.MessageLost)] == ["UNHEARD"]
+    assert kept.ledger.doubted() == []

@@ -27,7 +27,7 @@ from tests.engine.events import (
 from tests.engine.properties import STEADY
 from whatsapp.engine import bounds, device_store, port
 from whatsapp.engine import translate as t
-from whatsapp.engine.ledger import Heard
+from whatsapp.engine.ledger import Heard, Ignored
 
 SHOP = "4915550000001"
 PERSON = port.Person(BOB, BOB_LID, "Bob")
@@ -330,8 +330,8 @@ def test_what_came_again_is_named_as_the_store_names_it() -> None:
     alone = t.ignored(f"Ignoring message 3AB6 from 99:3@lid: {OLD}")
     in_group = t.ignored(f"Ignoring message 3AB6 from 99@lid in 120363-1@g.us: {OLD}")
 
-    assert alone == t.Ignored("3AB6", "99@lid", "99@lid")
-    assert in_group == t.Ignored("3AB6", "120363-1@g.us", "99@lid")
+    assert alone == Ignored("3AB6", "99@lid", "99@lid")
+    assert in_group == Ignored("3AB6", "120363-1@g.us", "99@lid")
     assert alone.name == device_store.message_name("99@lid", "99@lid", "3AB6")
 
 

@@ -24,7 +24,7 @@ from whatsapp.engine import device_store, losses, neonize, port, translate, wire
 from whatsapp.engine.clock import since_boot
 from whatsapp.engine.device_store import StoredDevice
 from whatsapp.engine.journal import Entry
-from whatsapp.engine.ledger import Heard, Ledger
+from whatsapp.engine.ledger import Heard, Ignored, Ledger
 
 log = logging.getLogger("whatsapp.engine.host")
 
@@ -99,7 +99,7 @@ class Kept:
         self._own = StoredDevice("")
         self._doubt_since = time.time()
         #: Messages that came again, and when.
-        self.came_again: deque[tuple[float, translate.Ignored]] = deque()
+        self.came_again: deque[tuple[float, Ignored]] = deque()
         device.ignored = self._note_again
         self.reported = 0
         #: Another host may have it now, and its journal is that one's to read.
@@ -163,9 +163,16 @@ class Kept:
         for each in found.lost:
             self.device.note(each)
         self.ledger.begin(found.place)
+        for message in self.ledger.doubted():
+            self.ledger.settle(message)
 
-    def _note_again(self, message: translate.Ignored) -> None:
-        """WhatsApp had no word of it, and the engine had decrypted it: was it before we heard, or after?"""
+    def _note_again(self, message: Ignored) -> None:
+        """WhatsApp had no word of it, and the engine had decrypted it: was it before we heard, or after?
+
+        The engine acknowledges it as soon as this returns.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self.ledger.doubt(message)
         self.came_again.append((time.monotonic(), message))
 
     def judge(self, patience: float = GLANCE_SECONDS) -> None:
@@ -173,10 +180,10 @@ class Kept:
         moment: it comes on another thread than the engine's log."""
         while self.came_again and time.monotonic() - self.came_again[0][0] >= patience:
             _, message = self.came_again.popleft()
-            # In this order: the journal lets go of what the ledger has by then.
-            is_known = message.name in losses.heard_in(self.device.journal) or self.ledger.knows(message.name)
-            if not is_known and (lost := losses.described(message, self._own, {})):
+            is_heard = losses.is_heard(message, self.device.journal, self.ledger)
+            if not is_heard and (lost := losses.described(message, self._own, {})):
                 self.device.note(replace(lost, after=self._doubt_since, before=time.time()))
+            self.ledger.settle(message)
 
     def _safe_meaning(self, entry: Entry) -> port.EngineEvent | None:
         """An entry that cannot be understood never will be: it must not hold up what comes after it."""

@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from whatsapp.engine.device_store import message_name
 from whatsapp.engine.journal import Journal
 
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS heard (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, at REAL NOT NULL)",
     "CREATE TABLE IF NOT EXISTS mark (place INTEGER NOT NULL, at REAL NOT NULL, is_clean INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS ignored (wa_id TEXT NOT NULL, chat TEXT NOT NULL, sender TEXT NOT NULL)",
 )
 
 
@@ -29,6 +31,19 @@ class Heard:
 
     name: str
     at: float
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A message that the engine had decrypted before, and now acknowledges without a word; addresses are JIDs."""
+
+    wa_id: str
+    chat: str
+    sender: str
+
+    @property
+    def name(self) -> str:
+        return message_name(self.chat, self.sender, self.wa_id)
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,22 @@ class Ledger:
     def knows(self, name: str) -> bool:
         with self._journal.transaction() as db:
             return db.execute("SELECT 1 FROM heard WHERE name = ? LIMIT 1", (name,)).fetchone() is not None
+
+    # -- what came again -----------------------------------------------------------------------------------------------
+    def doubt(self, message: Ignored) -> None:
+        """Nobody has judged yet whether it was heard of. WhatsApp forgets it in a moment, and the host may die."""
+        with self._journal.transaction() as db:
+            db.execute("INSERT INTO ignored VALUES (?, ?, ?)", (message.wa_id, message.chat, message.sender))
+
+    def doubted(self) -> list[Ignored]:
+        with self._journal.transaction() as db:
+            return [Ignored(*row) for row in db.execute("SELECT wa_id, chat, sender FROM ignored")]
+
+    def settle(self, message: Ignored) -> None:
+        """It has been judged."""
+        values = (message.wa_id, message.chat, message.sender)
+        with self._journal.transaction() as db:
+            db.execute("DELETE FROM ignored WHERE wa_id = ? AND chat = ? AND sender = ?", values)
 
     def _last(self) -> int:
         with self._journal.transaction() as db:

@@ -13,7 +13,7 @@ from typing import Final
 from whatsapp.engine import device_store, port, translate
 from whatsapp.engine.device_store import Secret, StoredDevice
 from whatsapp.engine.journal import Journal
-from whatsapp.engine.ledger import Ledger
+from whatsapp.engine.ledger import Ignored, Ledger, Mark
 
 log = logging.getLogger("whatsapp.engine")
 
@@ -34,14 +34,32 @@ def find(folder: Path, journal: Journal, ledger: Ledger) -> Findings:
     To be called before the engine opens the store (`device_store.stored_device`). Raises sqlite3.Error.
     """
     place, mark = device_store.last_place(folder), ledger.mark()
+    again = _came_again(folder, journal, ledger, mark)
     # A store that stands further back is another one: restored, or of a new link.
     if mark is None or mark.is_clean or place <= mark.place:
-        return Findings((), place)
+        return Findings(again, place)
     heard = ledger.heard() | heard_in(journal)
     if translate.HISTORY in heard:
         log.warning("%s: the host died while the phone sent its history; nothing can be said of losses", folder.name)
-        return Findings((), place)
-    return Findings(tuple(_lost(folder, mark.place, heard, mark.at)), place)
+        return Findings(again, place)
+    lost = tuple(_lost(folder, mark.place, heard, mark.at))
+    known = {each.wa_id for each in lost}
+    return Findings((*lost, *(each for each in again if each.wa_id not in known)), place)
+
+
+def is_heard(message: Ignored, journal: Journal, ledger: Ledger) -> bool:
+    # In this order: the journal lets go of what the ledger has by then.
+    return message.name in heard_in(journal) or ledger.knows(message.name)
+
+
+def _came_again(folder: Path, journal: Journal, ledger: Ledger, mark: Mark | None) -> tuple[port.MessageLost, ...]:
+    """What the last host had no time to judge. Decrypted by a host before it, which may have stored no secret of it."""
+    own = device_store.stored_device(folder) or StoredDevice("")
+    before = device_store.last_written(folder)
+    after = min(mark.at, before) if mark else before
+    unheard = (message for message in ledger.doubted() if not is_heard(message, journal, ledger))
+    found = (described(message, own, {}) for message in unheard)
+    return tuple(replace(lost, after=after, before=before) for lost in found if lost)
 
 
 def heard_in(journal: Journal) -> dict[str, float]:
@@ -66,9 +84,7 @@ def _lost(folder: Path, place: int, heard: Mapping[str, float], after: float) ->
                 yield replace(lost, after=min(after, before), before=before)
 
 
-def described(
-    message: Secret | translate.Ignored, own: StoredDevice, others: Mapping[str, str]
-) -> port.MessageLost | None:
+def described(message: Secret | Ignored, own: StoredDevice, others: Mapping[str, str]) -> port.MessageLost | None:
     """By whom it was and in which chat, None in none; when it came is for the caller to say.
 
     `others` holds other addresses of these people, where they are known.

@@ -35,6 +35,7 @@ from whatsapp.engine.binding import (
 )
 from whatsapp.engine.binding import client as neonize_client
 from whatsapp.engine.journal import Journal
+from whatsapp.engine.ledger import Ignored
 
 log = logging.getLogger("whatsapp.engine")
 
@@ -106,7 +107,7 @@ class LinkedDevice:
         self.heard_at = time.monotonic()
         self.is_doubtful = False
         #: Called with each message that came again, and that the engine will not decrypt twice.
-        self.ignored: Callable[[translate.Ignored], None] = lambda _: None
+        self.ignored: Callable[[Ignored], None] = lambda _: None
         self._journaled, self._tell = journaled, tell
         self._lifetimes = itertools.chain([FIRST_CODE_SECONDS], itertools.repeat(NEXT_CODE_SECONDS))
         self._client = self._make_client(birth)

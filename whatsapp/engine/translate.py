@@ -10,7 +10,6 @@ sender are LIDs where WhatsApp has moved the chat to hidden identities, and the 
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -30,7 +29,7 @@ from whatsapp.engine.bounds import (
     clean,
 )
 from whatsapp.engine.device_store import message_name
-from whatsapp.engine.ledger import Heard
+from whatsapp.engine.ledger import Heard, Ignored
 
 GROUP: Final = "g.us"
 LID: Final = "lid"
@@ -210,19 +209,6 @@ def heard(code: int, payload: bytes) -> Heard | None:
     where = raw.Info.MessageSource
     name = message_name(jid_text(where.Chat, device=False), jid_text(where.Sender, device=False), raw.Info.ID)
     return Heard(name, _seconds(raw.Info.Timestamp / 1000))
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """A message that the engine had decrypted before, and now acknowledges without a word; addresses are JIDs."""
-
-    wa_id: str
-    chat: str
-    sender: str
-
-    @property
-    def name(self) -> str:
-        return message_name(self.chat, self.sender, self.wa_id)
 
 
 #: Whoever chooses the message's id must not choose its sender too: nothing after the addresses has an "@".

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import django
+from django.utils.translation import gettext_lazy
 
 from config.env import ROOT, read_env
 from config.logs import logging_config
@@ -225,11 +226,28 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 LOGGING = logging_config(level=env.log_level, style=env.log_format)
 LOGGING_CONFIG = "logging.config.dictConfig"
 
-UNFOLD = {
+_UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Wharf",
     "SITE_HEADER": "Wharf",
     "SITE_SYMBOL": "anchor",
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "LANGUAGES": {"action": "/language"},
+}
+UNFOLD = {
+    **_UNFOLD,
     "LOGIN": {"form": "accounts.forms.OperatorsLogin"},
     "DASHBOARD_CALLBACK": "whatsapp.admin.overview.add_to_index",
+}
+#: The company's own part of the admin.
+UNFOLD_OFFICE = {
+    **_UNFOLD,
+    "SITE_URL": None,
+    "ACCOUNT": {
+        "navigation": [
+            {"title": gettext_lazy("The company's pages"), "link": "/"},
+            {"title": gettext_lazy("My account"), "link": "/account"},
+        ]
+    },
+    "DASHBOARD_CALLBACK": "whatsapp.office.overview.add_to_index",
 }

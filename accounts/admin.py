@@ -30,8 +30,7 @@ OPERATOR = "operator"
 
 def _roles() -> list[tuple[str, str]]:
     return [
-        (Role.ADMIN, gettext("administrator")),
-        (Role.MANAGER, gettext("manager")),
+        *((role.value, str(role.label)) for role in Role),
         (OPERATOR, gettext("operator of the platform")),
     ]
 
@@ -88,7 +87,7 @@ class MembershipInline(TabularInline):  # type: ignore[misc]  # ships no types
 
 @admin.register(User)
 class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
-    list_display = ("email", "full_name", "is_active", "is_superuser", "last_login", "created_at")
+    list_display = ("email", "called", "is_active", "is_superuser", "last_login", "created_at")
     list_filter = ("is_active", "is_superuser", "memberships__company")
     search_fields = ("email", "first_name", "last_name")
     readonly_fields = ("id", "email", "keeper", "is_superuser", "last_login", "created_at", "updated_at")
@@ -130,6 +129,10 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
                 company=membership.company, email=membership.user.email, role=Role(membership.role), by=by
             )
             membership.__dict__.update(made.membership.__dict__)
+
+    @admin.display(description=_("name"))
+    def called(self, user: User) -> str:
+        return user.full_name
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False

@@ -6,14 +6,15 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Company
 from wharf.ids import ID_LENGTH, new_id
 
 
 class Role(models.TextChoices):
-    ADMIN = "admin", "admin"
-    MANAGER = "manager", "manager"
+    ADMIN = "admin", _("admin")
+    MANAGER = "manager", _("manager")
 
 
 class UserManager(BaseUserManager["User"]):

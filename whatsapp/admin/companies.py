@@ -34,15 +34,19 @@ from whatsapp.admin.timeline import as_table
 
 class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
     slug = forms.SlugField(
+        label=_("short name"),
         required=False,
         max_length=80,
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Short name in Latin letters; made from the name when left empty."),
     )
 
-    language = forms.ChoiceField(choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
+    language = forms.ChoiceField(label=_("language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
     timezone = forms.ChoiceField(
-        choices=[(name, name) for name in sorted(available_timezones())], initial="UTC", widget=UnfoldAdminSelectWidget
+        label=_("time zone"),
+        choices=[(name, name) for name in sorted(available_timezones())],
+        initial="UTC",
+        widget=UnfoldAdminSelectWidget,
     )
 
     class Meta:

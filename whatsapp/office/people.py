@@ -29,12 +29,13 @@ from whatsapp.office.site import caller, office
 from whatsapp.pages.people import MAX_NAME
 from whatsapp.services import access
 
-_ROLES: Final = {Role.MANAGER: _("manager"), Role.ADMIN: _("administrator")}
+#: In the order in which they are offered.
+_ROLES: Final = (Role.MANAGER, Role.ADMIN)
 _HEAD: Final = (sentence("Number"), sentence("Reads"), sentence("Answers"), sentence("Manages chats"))
 
 
 def _roles() -> list[tuple[str, str]]:
-    return [(role.value, str(words)) for role, words in _ROLES.items()]
+    return [(role.value, str(role.label)) for role in _ROLES]
 
 
 class NewPersonForm(DeedForm):
@@ -164,7 +165,7 @@ class People(OfficeAdmin):
 
     @admin.display(description=_("role"), ordering="role")
     def role_in_words(self, row: Membership) -> str:
-        return str(_ROLES[Role(row.role)])
+        return str(Role(row.role).label)
 
     @display(description=_("comes in"), label={"yes": "success", "no": "danger"})  # type: ignore[untyped-decorator]
     def comes_in(self, row: Membership) -> tuple[str, str]:

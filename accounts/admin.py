@@ -130,7 +130,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
             )
             membership.__dict__.update(made.membership.__dict__)
 
-    @admin.display(description=_("name"))
+    @admin.display(description=_("first and last name"))
     def called(self, user: User) -> str:
         return user.full_name
 

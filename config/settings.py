@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import django
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy
 
 from config.env import ROOT, read_env
@@ -232,7 +233,10 @@ _UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "anchor",
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
-    "LANGUAGES": {"action": "/language"},
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("pages/logo.svg")},
+    ],
+    "STYLES": [lambda request: static("admin/wharf.css")],
 }
 UNFOLD = {
     **_UNFOLD,

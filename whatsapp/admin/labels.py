@@ -27,7 +27,7 @@ NAMES: Final[dict[type[Model], tuple[Promise, Promise]]] = {
     Domain: (_("host name"), _("host names")),
     EndpointPlacement: (_("webhook"), _("webhooks")),
     Entry: (_("audit entry"), _("audit")),
-    Membership: (_("person in the company"), _("people")),
+    Membership: (_("membership"), _("people")),
     Placement: (_("number"), _("numbers")),
     Session: (_("number"), _("numbers")),
     Trouble: (_("trouble"), _("troubles")),
@@ -71,7 +71,7 @@ FIELDS: Final[dict[type[Model], Words]] = {
     Placement: {
         "session_id": _("id"), "company": _("company"), "network": _("network"), "since": _("since"),
         "next_retry_at": _("next attempt"), "attempts": _("failed attempts in a row"),
-        "evidence_at": _("last sign of life"), "device_jid": _("linked device"), "snapshot_at": _("keys kept at"),
+        "evidence_at": _("sign of life"), "device_jid": _("linked device"), "snapshot_at": _("keys kept at"),
         "owner": _("worker"), "fence": _("fence"), "queued": _("texts that wait"), "due_since": _("oldest due since"),
     },
     Session: _MADE,

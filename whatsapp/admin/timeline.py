@@ -20,8 +20,8 @@ from whatsapp.pages.words import line_of, reason_text
 LONGEST: Final = 100
 HEAD: Final = (sentence("When"), sentence("What"), sentence("Why, or what changed"), sentence("Who, or in its words"))
 
-_CELL: Final = "<td class='px-2 py-1 align-top'>{}</td>"
-_TITLE: Final = "<th scope='col' class='px-2 py-1 text-left font-semibold'>{}</th>"
+_CELL: Final = "<td>{}</td>"
+_TITLE: Final = "<th scope='col'>{}</th>"
 
 #: (when, what, why or what changed, who or the engine's words)
 Line = tuple[str, str, str, str]
@@ -81,7 +81,7 @@ def as_table(lines: Iterable[Sequence[str]], head: Sequence[str] = ()) -> SafeSt
     rows = ((format_html_join("", _CELL, ((cell,) for cell in line)),) for line in lines)
     body = format_html_join("", "<tr>{}</tr>", rows)
     # It scrolls by itself where it is wider than its page, also by keys.
-    return format_html("<div class='overflow-x-auto' tabindex='0'><table>{}<tbody>{}</tbody></table></div>", top, body)
+    return format_html("<div class='lines' tabindex='0'><table>{}<tbody>{}</tbody></table></div>", top, body)
 
 
 def reasons() -> list[tuple[str, str]]:

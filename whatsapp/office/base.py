@@ -1,6 +1,7 @@
 """What every thing of the office is: the company's rows and no others, seen and changed by right, through services."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -9,6 +10,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from unfold.admin import ModelAdmin
 
 from accounts.permissions import Actor, Permission
@@ -28,7 +31,6 @@ class OfficeAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
     needs: ClassVar[Permission]
     list_per_page = 50
     show_facets = False
-    show_full_result_count = False
 
     # -- whose rows ----------------------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -42,6 +44,13 @@ class OfficeAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Filters are classes that read their own word of the address; nothing else of a row can be asked about."""
         return lookup in {each.parameter_name for each in self.list_filter}
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """One button saves."""
+        shown = {"show_save_and_add_another": False, "show_save_and_continue": False, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, shown)  # type: ignore[no-any-return]
 
     # -- by right ------------------------------------------------------------------------------------------------------
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -130,6 +139,11 @@ class DeedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the ty
 def form_with(form: type[DeedForm], deed: Callable[[dict[str, Any]], Model]) -> type[DeedForm]:
     """The form of one request."""
     return type(form.__name__, (form,), {"deed": staticmethod(deed)})
+
+
+def at(moment: datetime | None) -> str:
+    """Short, in the company's time zone and the reader's language."""
+    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT") if moment else ""
 
 
 def company_of(request: HttpRequest) -> Company:

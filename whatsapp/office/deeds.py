@@ -18,7 +18,6 @@ from audit.verbs import WORDS
 from whatsapp.admin.filters import choices_filter
 from whatsapp.admin.timeline import changes_of, doer_of
 from whatsapp.office.base import OfficeAdmin, company_of
-from whatsapp.office.site import office
 from whatsapp.pages.audit import row_of
 from whatsapp.pages.event_words import labels_of
 
@@ -75,13 +74,14 @@ class AboutFilter(SimpleListFilter):
         return queryset.filter(Q(target_id=thing) | Q(session_id=thing)) if thing else queryset
 
 
-@admin.register(Entry, site=office)
 class Deeds(OfficeAdmin):
     needs = Permission.COMPANY_MANAGE
     list_display = ("at", "who", "what", "target", "number", "changed", "address")
     list_display_links = ("at",)
     list_filter = (choices_filter("verb", _("what"), _verbs, "verb"), PersonFilter, TimeFilter, AboutFilter)
     ordering = ("-id",)
+    # All that there is takes long to count.
+    show_full_result_count = False
     fields = ("at", "who", "key_name", "what", "target", "number", "changed", "address")
     readonly_fields = fields
 

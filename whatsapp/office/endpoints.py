@@ -17,8 +17,8 @@ from whatsapp.admin.base import Question, ask_to_confirm, do_each, is_confirmed
 from whatsapp.admin.filters import choices_filter
 from whatsapp.admin.timeline import as_table, clock
 from whatsapp.models import WebhookEndpoint
-from whatsapp.office.base import OfficeAdmin, company_of
-from whatsapp.office.site import caller, office
+from whatsapp.office.base import OfficeAdmin, at, company_of
+from whatsapp.office.site import caller
 from whatsapp.pages.endpoint_words import health_of, tries_of
 from whatsapp.services import backlogs, webhooks
 
@@ -32,7 +32,6 @@ def _switches() -> list[tuple[str, str]]:
     return [("True", gettext("On")), ("False", gettext("Off"))]
 
 
-@admin.register(WebhookEndpoint, site=office)
 class Endpoints(OfficeAdmin):
     needs = Permission.WEBHOOK_MANAGE
     list_display = ("called", "url", "health", "why", "since", "waiting", "given_up")
@@ -84,8 +83,8 @@ class Endpoints(OfficeAdmin):
         return health_of(row).detail
 
     @admin.display(description=_("since"))
-    def since(self, row: WebhookEndpoint) -> Any:
-        return health_of(row).since
+    def since(self, row: WebhookEndpoint) -> str:
+        return at(health_of(row).since)
 
     @admin.display(description=_("events that wait"))
     def waiting(self, row: Any) -> str:

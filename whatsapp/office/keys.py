@@ -16,11 +16,9 @@ from accounts.services import api_keys
 from wharf.errors import sentence
 from whatsapp.admin.base import Question, ask_to_confirm, do_each, is_confirmed
 from whatsapp.office.base import OfficeAdmin, company_of
-from whatsapp.office.site import office
 from whatsapp.pages.keys import shown
 
 
-@admin.register(ApiKey, site=office)
 class Keys(OfficeAdmin):
     """Also those that were taken back: they are what happened."""
 

@@ -1,7 +1,5 @@
 """The company's numbers: how each is, why, since when, what happened to it, and the three deeds."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -14,11 +12,9 @@ from accounts.permissions import Permission
 from fleet.models import Placement
 from whatsapp.admin.sessions import OfSessions, filters_by
 from whatsapp.models import Session
-from whatsapp.office.base import OfficeAdmin
-from whatsapp.office.site import office
+from whatsapp.office.base import OfficeAdmin, at
 
 
-@admin.register(Session, site=office)
 class Numbers(OfficeAdmin, OfSessions):
     """Those that people see; what was put away is out of sight here too."""
 
@@ -62,12 +58,12 @@ class Numbers(OfficeAdmin, OfSessions):
         return f"+{row.account.phone_number}" if row.account else ""
 
     @admin.display(description=_("since"), ordering="placement__since")
-    def since(self, row: Session) -> Any:
-        return row.placement.since
+    def since(self, row: Session) -> str:
+        return at(row.placement.since)
 
-    @admin.display(description=_("last sign of life"), ordering="placement__evidence_at")
-    def evidence_at(self, row: Session) -> Any:
-        return row.placement.evidence_at
+    @admin.display(description=_("sign of life"), ordering="placement__evidence_at")
+    def evidence_at(self, row: Session) -> str:
+        return at(row.placement.evidence_at)
 
     @admin.display(description=_("texts that wait"), ordering="placement__queued")
     def queued(self, row: Session) -> int:

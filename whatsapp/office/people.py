@@ -25,7 +25,7 @@ from wharf.errors import sentence
 from whatsapp.admin.filters import choices_filter
 from whatsapp.admin.timeline import as_table
 from whatsapp.office.base import DeedForm, OfficeAdmin, company_of, form_with
-from whatsapp.office.site import caller, office
+from whatsapp.office.site import caller
 from whatsapp.pages.people import MAX_NAME
 from whatsapp.services import access
 
@@ -80,7 +80,6 @@ class RoleForm(DeedForm):
         fields = ("role",)
 
 
-@admin.register(Membership, site=office)
 class People(OfficeAdmin):
     needs = Permission.PEOPLE_MANAGE
     list_display = ("name", "email", "role_in_words", "comes_in", "last_seen_at", "numbers")
@@ -155,7 +154,7 @@ class People(OfficeAdmin):
             row.seen = list(access.visible_sessions(self.actor_of(request)))
         return row
 
-    @admin.display(description=_("name"))
+    @admin.display(description=_("first and last name"))
     def name(self, row: Membership) -> str:
         return " ".join(row.names).strip() or row.user.email
 

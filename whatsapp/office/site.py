@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.callers import Caller
@@ -46,6 +47,7 @@ def is_shared(model: type[Model]) -> bool:
 
 class Office(UnfoldAdminSite):  # type: ignore[misc]  # ships no types
     settings_name = "UNFOLD_OFFICE"
+    index_title = _("Back office")
     #: An address that is none is not found, for whoever asks.
     final_catch_all_view = False
 

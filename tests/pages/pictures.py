@@ -82,6 +82,8 @@ def test_pictures(
         "keys": "/keys",
         "audit": "/audit",
         "settings": "/settings",
+        "office": "/office/",
+        "office-number": f"/office/whatsapp/session/{session_id}/change/",
         "account": "/account",
         "invite": f"/sessions/{unlinked}/invite",
         "queue": f"/sessions/{session_id}/queue",

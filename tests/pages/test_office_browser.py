@@ -25,7 +25,7 @@ def test_a_number_is_paused_and_the_company_is_changed(
 ) -> None:
     aside(create_member, company=globex, email=acme_admin.user.email, role=Role.ADMIN, by=SYSTEM)
     page = browsers.logged_in(acme_admin)
-    page.get_by_role("link", name="Back office").click()
+    page.get_by_role("link", name="Office").click()
     expect(page.get_by_role("heading", name="Numbers that should be online and are not")).to_be_visible()
     page.goto("/office/whatsapp/session/")
     page.locator("input.action-select").first.check()

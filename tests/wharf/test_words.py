@@ -120,6 +120,7 @@ ENGLISH: Final = re.compile(r"[A-Z]?[a-z’']+(?:[ ,/–-]+[A-Za-z’']+)*[.?!:�
 #: Names, and what is written so in every language.
 NAMES: Final = re.compile(
     "Wharf|Acme|Globex|Bob|Nextdesk|Sandbox|WhatsApp|Admin|Manager|harbour|sandbox|whatsapp|Procrastinate|^E-?mail"
+    "|^acme$|^disk$"
 )
 #: Languages by their own names and codes, and a key.
 SO_EVERYWHERE: Final = frozenset({"English", "en", "kk", "ru", "esc"})

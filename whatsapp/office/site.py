@@ -47,7 +47,7 @@ def is_shared(model: type[Model]) -> bool:
 
 class Office(UnfoldAdminSite):  # type: ignore[misc]  # ships no types
     settings_name = "UNFOLD_OFFICE"
-    index_title = _("Back office")
+    index_title = _("Office")
     #: An address that is none is not found, for whoever asks.
     final_catch_all_view = False
 

@@ -35,7 +35,7 @@ MENU: Final = (
     Entry("audit", _("Audit"), needs=Permission.COMPANY_MANAGE),
     Entry("settings", _("Settings"), needs=Permission.COMPANY_MANAGE),
     # The same in tables, with deeds on many at once (`whatsapp.office`).
-    Entry("office:index", _("Back office"), needs=Permission.COMPANY_MANAGE),
+    Entry("office:index", _("Office"), needs=Permission.COMPANY_MANAGE),
 )
 
 

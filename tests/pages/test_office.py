@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import ApiKey, Membership, Role, User
 from accounts.permissions import SYSTEM
-from accounts.services import api_keys, people
+from accounts.services import api_keys, people, second_factor
 from audit.models import Entry
 from audit.verbs import Verb
 from fleet.models import Placement, Worker
@@ -17,6 +17,7 @@ from fleet.states import State, Wanted
 from tenants.context import run_in
 from tenants.models import Company
 from tests.pages.conftest import Desk, at_browser
+from tests.pages.test_two_steps import App, log_in_at_page
 from tests.people import Person, make_person
 from wharf.networks import parse_networks
 from whatsapp.models import WebhookEndpoint
@@ -62,6 +63,23 @@ def test_an_admin_finds_the_five_things_and_nothing_else(client: Client, acme: C
 def test_a_thing_that_does_not_say_whose_it_is_cannot_be_registered() -> None:
     with pytest.raises(ImproperlyConfigured):
         office.register(Worker)
+
+
+def test_whoever_has_not_taken_the_second_step_is_sent_to_log_in(acme_admin: Person) -> None:
+    app = App(acme_admin)
+    second_factor.turn_on(acme_admin.user, app.code(-1))
+    client = at_browser()
+    log_in_at_page(acme_admin, client)
+
+    assert client.get("/office/").headers["Location"] == "/login?next=/office/"
+    client.post("/login/code", {"code": app.code()})
+    assert client.get("/office/").status_code == 200
+
+
+def test_a_suspended_company_and_one_without_subscription_have_no_office(client: Client, acme: Company) -> None:
+    for change in ({"is_active": False}, {"is_active": True, "subscription_status": "expired"}):
+        Company.objects.filter(pk=acme.pk).update(**change)
+        assert client.get("/office/").status_code == 403
 
 
 # -- which company ---------------------------------------------------------------------------------------------------

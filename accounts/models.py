@@ -102,7 +102,7 @@ class Membership(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=("user", "company"), name="one_membership_a_company")]
 
     def __str__(self) -> str:
-        return f"{self.user} ({self.role})"
+        return f"{self.user} ({self.get_role_display()})"
 
     @property
     def is_confirmed(self) -> bool:

@@ -9,6 +9,8 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
 
@@ -26,13 +28,24 @@ admin.site.unregister(Group)
 OPERATOR = "operator"
 
 
+def _roles() -> list[tuple[str, str]]:
+    return [
+        *((role.value, str(role.label)) for role in Role),
+        (OPERATOR, gettext("operator of the platform")),
+    ]
+
+
 class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
     """An account and what it is for; the password is made and shown once."""
 
-    email = forms.EmailField(widget=UnfoldAdminEmailInputWidget)
-    role = forms.ChoiceField(choices=[*Role.choices, (OPERATOR, OPERATOR)], widget=UnfoldAdminSelectWidget)
+    email = forms.EmailField(label=_("E-mail"), widget=UnfoldAdminEmailInputWidget)
+    role = forms.ChoiceField(label=_("Role"), choices=_roles, widget=UnfoldAdminSelectWidget)
     company = forms.ModelChoiceField(
-        Company.objects.all(), required=False, widget=UnfoldAdminSelectWidget, help_text="For admins and managers."
+        Company.objects.all(),
+        label=_("Company"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=_("For admins and managers."),
     )
 
     class Meta:
@@ -42,18 +55,21 @@ class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for t
     def clean_email(self) -> str:
         email = normalise_email(self.cleaned_data["email"])
         if User.objects.filter(email=email).exists():
-            raise forms.ValidationError("This person has an account; give it another membership instead.")
+            raise forms.ValidationError(gettext("This person has an account; give it another membership instead."))
         return email
 
     def clean(self) -> None:
         super().clean()
         if self.cleaned_data.get("role") in Role.values and not self.cleaned_data.get("company"):
-            self.add_error("company", "Admins and managers belong to a company.")
+            self.add_error("company", gettext("Admins and managers belong to a company."))
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
     language = forms.ChoiceField(
-        choices=[("", "as the browser asks"), *settings.LANGUAGES], required=False, widget=UnfoldAdminSelectWidget
+        label=_("Language"),
+        choices=[("", _("as the browser asks")), *settings.LANGUAGES],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
     )
 
     class Meta:
@@ -71,7 +87,7 @@ class MembershipInline(TabularInline):  # type: ignore[misc]  # ships no types
 
 @admin.register(User)
 class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
-    list_display = ("email", "full_name", "is_active", "is_superuser", "last_login", "created_at")
+    list_display = ("email", "called", "is_active", "is_superuser", "last_login", "created_at")
     list_filter = ("is_active", "is_superuser", "memberships__company")
     search_fields = ("email", "first_name", "last_name")
     readonly_fields = ("id", "email", "keeper", "is_superuser", "last_login", "created_at", "updated_at")
@@ -114,15 +130,19 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
             )
             membership.__dict__.update(made.membership.__dict__)
 
+    @admin.display(description=_("first and last name"))
+    def called(self, user: User) -> str:
+        return user.full_name
+
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
-    @admin.action(description="Give a new password, shown once")
+    @admin.action(description=_("Give a new password, shown once"))
     def give_new_password(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
             _show_password(request, user, people.set_password(user=user, password=None, by=_actor(request)))
 
-    @admin.action(description="Turn the log-in in two steps off (the phone and the recovery codes are lost)")
+    @admin.action(description=_("Turn the log-in in two steps off (the phone and the recovery codes are lost)"))
     def take_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
             try:
@@ -131,7 +151,7 @@ class UserAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
                 messages.error(request, f"{user.email}: {say(error)}")
             else:
                 self.log_change(request, user, "Log-in in two steps turned off")
-                messages.success(request, f"{user.email}: the password alone opens now.")
+                messages.success(request, gettext("%(email)s: the password alone opens now.") % {"email": user.email})
 
 
 def _create(by: Actor, values: dict[str, Any]) -> tuple[User, str | None]:
@@ -150,7 +170,8 @@ def _create(by: Actor, values: dict[str, Any]) -> tuple[User, str | None]:
 
 
 def _show_password(request: HttpRequest, user: User, password: str | None) -> None:
-    messages.warning(request, f"{user.email}: the password is {password} and is shown only now.")
+    words = gettext("%(email)s: the password is %(password)s and is shown only now.")
+    messages.warning(request, words % {"email": user.email, "password": password})
 
 
 def _actor(request: HttpRequest) -> Actor:

@@ -156,6 +156,13 @@ class ManagerLimitReached(WharfError):
     told = ("limit", "current")
 
 
+class LastAdmin(WharfError):
+    """For everybody but operators."""
+
+    code, kind = "last_admin", Kind.CONFLICT
+    text = sentence("The company needs an administrator. Make somebody else one first.")
+
+
 class AdminsOnly(PermissionDenied):
     code = "admins_only"
     text = sentence("Access denied. Administrator rights are required")

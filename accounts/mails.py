@@ -8,7 +8,8 @@ from django.core.mail import EmailMessage
 from django.utils import translation
 from django.utils.translation import gettext
 
-from accounts.models import EmailCode, Membership, User
+from accounts.models import EmailCode, Membership, Role, User
+from wharf.errors import sentence
 
 #: So that no holiday notice answers, and no filter takes us for a person.
 HEADERS: Final = {"Auto-Submitted": "auto-generated"}
@@ -57,16 +58,28 @@ def password_changed(user: User, language: str) -> EmailMessage:
         return _mail(user.email, gettext("Your password has been changed"), text % {"url": settings.PUBLIC_URL})
 
 
+_WELCOMES: Final = {
+    Role.MANAGER: (
+        sentence("You are a manager of %(company)s now. Log in at %(url)s with this address.\n\n%(password)s"),
+        sentence("You are a manager of %(company)s"),
+    ),
+    Role.ADMIN: (
+        sentence("You are an administrator of %(company)s now. Log in at %(url)s with this address.\n\n%(password)s"),
+        sentence("You are an administrator of %(company)s"),
+    ),
+}
+
+
 def welcome(membership: Membership, *, is_invited: bool = False) -> EmailMessage:
-    """To somebody whom an admin has made a manager; one who is invited has yet to choose a password."""
+    """To somebody whom an admin has let in; one who is invited has yet to choose a password."""
     with translation.override(membership.user.language or membership.company.language):
-        text = gettext("You are a manager of %(company)s now. Log in at %(url)s with this address.\n\n%(password)s")
+        text, title = (gettext(words) for words in _WELCOMES[Role(membership.role)])
         values = {
             "company": _no_link(membership.company.name),
             "url": settings.PUBLIC_URL,
             "password": gettext(_about_the_password(membership, is_invited)) % {"page": password_page()},
         }
-        return _mail(membership.user.email, gettext("You are a manager of %(company)s") % values, text % values)
+        return _mail(membership.user.email, title % values, text % values)
 
 
 def password_page() -> str:

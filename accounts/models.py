@@ -6,14 +6,15 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 from tenants.models import Company
 from wharf.ids import ID_LENGTH, new_id
 
 
 class Role(models.TextChoices):
-    ADMIN = "admin", "admin"
-    MANAGER = "manager", "manager"
+    ADMIN = "admin", _("admin")
+    MANAGER = "manager", _("manager")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -101,7 +102,7 @@ class Membership(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=("user", "company"), name="one_membership_a_company")]
 
     def __str__(self) -> str:
-        return f"{self.user} ({self.role})"
+        return f"{self.user} ({self.get_role_display()})"
 
     @property
     def is_confirmed(self) -> bool:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import django
+from django.templatetags.static import static
+from django.utils.translation import gettext_lazy
 
 from config.env import ROOT, read_env
 from config.logs import logging_config
@@ -225,11 +227,31 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 LOGGING = logging_config(level=env.log_level, style=env.log_format)
 LOGGING_CONFIG = "logging.config.dictConfig"
 
-UNFOLD = {
+_UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Wharf",
     "SITE_HEADER": "Wharf",
     "SITE_SYMBOL": "anchor",
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("pages/logo.svg")},
+    ],
+    "STYLES": [lambda request: static("admin/wharf.css")],
+}
+UNFOLD = {
+    **_UNFOLD,
     "LOGIN": {"form": "accounts.forms.OperatorsLogin"},
     "DASHBOARD_CALLBACK": "whatsapp.admin.overview.add_to_index",
+}
+#: The company's own part of the admin.
+UNFOLD_OFFICE = {
+    **_UNFOLD,
+    "SITE_URL": None,
+    "ACCOUNT": {
+        "navigation": [
+            {"title": gettext_lazy("The company's pages"), "link": "/"},
+            {"title": gettext_lazy("My account"), "link": "/account"},
+        ]
+    },
+    "DASHBOARD_CALLBACK": "whatsapp.office.overview.add_to_index",
 }

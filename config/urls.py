@@ -7,12 +7,14 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from fleet.views import metrics
 from wharf import failures, health
 from whatsapp.api.signed import InboundView
+from whatsapp.office import office
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("metrics", metrics),
     path("admin/", admin.site.urls),
+    path("office/", office.urls),
     path(
         "api-docs",
         # Asked for its OPTIONS, it would look for a template that it does not have.

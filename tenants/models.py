@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
 from wharf.ids import ID_LENGTH, new_id
@@ -12,16 +13,16 @@ from wharf.ids import ID_LENGTH, new_id
 class SubscriptionPlan(models.TextChoices):
     """What a company has bought (seed contract 3.1); what it allows stands in the limits beside it."""
 
-    BASIC = "basic", "basic"
-    PRO = "pro", "pro"
-    ENTERPRISE = "enterprise", "enterprise"
+    BASIC = "basic", _("basic")
+    PRO = "pro", _("pro")
+    ENTERPRISE = "enterprise", _("enterprise")
 
 
 class SubscriptionStatus(models.TextChoices):
-    ACTIVE = "active", "active"
-    SUSPENDED = "suspended", "suspended"
-    CANCELLED = "cancelled", "cancelled"
-    EXPIRED = "expired", "expired"
+    ACTIVE = "active", _("active")
+    SUSPENDED = "suspended", _("suspended")
+    CANCELLED = "cancelled", _("cancelled")
+    EXPIRED = "expired", _("expired")
 
 
 class Company(TenantMixin):  # type: ignore[misc]  # django-tenants ships no types

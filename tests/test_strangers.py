@@ -27,13 +27,16 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import ApiKey, Membership, Role, User
 from accounts.permissions import SYSTEM, Rights
 from accounts.services import api_keys
+from accounts.services.people import create_member
+from audit.models import Entry
 from config.asgi import application
 from fleet import invitations
 from fleet.models import EndpointPlacement, Placement
 from tenants.context import arun_in, run_in
 from tenants.domains import save_domain
 from tenants.models import Company
-from tests.people import Person, client_for, make_person
+from tenants.provisioning import create_company
+from tests.people import Person, client_for, make_operator, make_person
 from tests.socketio.raw import Raw
 from tests.sockets import Socket
 from tests.whatsapp.desk import NOON, Desk, text
@@ -55,6 +58,7 @@ from whatsapp.models import (
     WebhookEndpoint,
     WebhookLane,
 )
+from whatsapp.office import office
 from whatsapp.routing import websocket_urlpatterns
 from whatsapp.services import access, sessions, signed, typing
 from whatsapp.services.deliveries import SECRET
@@ -493,13 +497,15 @@ PUBLIC: Final = {
 #: Choosing a company that one is no member of.
 CHOOSE: Final = "company"
 ADMIN: Final = "admin/"
+#: The company's own part of it.
+OFFICE: Final = "office/"
 #: Where the admin sends everybody else, and what it shows there.
 ADMINS_DOOR: Final = {"admin/login/", "admin/logout/"}
 
 
 def test_every_address_is_known_here() -> None:
     known = {*API, *PAGES, *PUBLIC, CHOOSE}
-    found = {route for route in ROUTES if not route.startswith(ADMIN)}
+    found = {route for route in ROUTES if not route.startswith((ADMIN, OFFICE))}
 
     assert found - known == set(), "say in the tables of this file what strangers get at these"
     assert known - found == set(), "these addresses are no more"
@@ -777,6 +783,126 @@ def test_the_admin_is_for_operators_alone(scene: Scene, acme: Company, who: str)
                 method,
                 route,
             )
+
+
+# -- the office ------------------------------------------------------------------------------------------------------
+#: Logging out is for everybody; search is Unfold's, and finds nothing.
+OFFICES: Final = sorted(route for route in ROUTES if route.startswith(OFFICE) and route != "office/logout/")
+
+
+def acmes_things(scene: Scene) -> dict[str, str]:
+    """An id of acme's for each thing that the office knows, by the part of the address."""
+    membership = Membership.objects.get(company=scene.acme, user=scene.ids["manager_id"])
+    deed = run_in(scene.acme, lambda: Entry.objects.latest("id").pk)
+    return {
+        "whatsapp/session": scene.ids["session_id"],
+        "accounts/membership": membership.pk,
+        "accounts/apikey": scene.ids["key_id"],
+        "whatsapp/webhookendpoint": scene.ids["endpoint_id"],
+        "audit/entry": str(deed),
+    }
+
+
+def in_office(route: str, things: dict[str, str]) -> str:
+    return filled(route, {"app_label": "audit", "object_id": things.get("/".join(route.split("/")[1:3]), "x")})
+
+
+def test_every_thing_of_the_office_has_an_id_here(scene: Scene) -> None:
+    inner = {"/".join(route.split("/")[1:3]) for route in OFFICES if "object_id" in route}
+
+    assert inner == set(acmes_things(scene))
+
+
+def test_the_office_is_for_the_companys_admins_alone(scene: Scene, acme: Company) -> None:
+    things = acmes_things(scene)
+    operator, suspended = make_operator(acme), make_person(create_company(name="Initech"), Role.ADMIN)
+    Company.objects.filter(pk=suspended.company.pk).update(is_active=False)
+    sent_away = {
+        "nobody": (visitor(None), 302),
+        "logged out": (logged_out(make_person(acme, Role.ADMIN)), 302),
+        "membership taken away": (of_no_company(make_person(acme, Role.ADMIN)), 403),
+        "operator": (visitor(operator), 200),
+        "suspended": (visitor(suspended), 403),
+        **{name: (visitor(scene.people[name]), 403) for name in FOREIGN if "manager" in name or name == "neighbour"},
+    }
+    for who, (client, expected) in sent_away.items():
+        for route in OFFICES:
+            for method in ("get", "post"):
+                answer = getattr(client, method)(in_office(route, things))
+                what = f"{method} {route} as {who}"
+                check_tells_nothing(answer, what)
+                assert answer.status_code == expected, what
+                assert "office_company" not in (answer.context or {}), what
+                if expected == 302:
+                    assert answer.headers["Location"].split("?")[0] == "/login", what
+
+
+def test_no_api_key_opens_the_office(scene: Scene, acme: Company) -> None:
+    _, key = api_keys.create(company=acme, name="Mine", by=make_person(acme, Role.ADMIN).actor)
+    ApiKey.objects.filter(name="Mine").delete()
+    client = Client(headers={"authorization": f"Bearer {key}", "x-api-key": key})
+    for route in OFFICES:
+        assert client.get(in_office(route, acmes_things(scene))).status_code == 302, route
+
+
+#: What the office can be asked beside an id.
+NARROWED: Final = (
+    "company={acme}", "company__exact={acme}", "company__id__exact={acme}", "q=Acmes", "q={number}", "who={manager_id}",
+    "about={session_id}", "about={manager_id}", "o=1", "e=1", "user__email__startswith=manager", "digest__startswith=a",
+    "placement__company={acme}", "sealed_secret__startswith=a", "state=connected", "_to_field=company", "p=1", "all=",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("is_of_both", [False, True], ids=["of globex alone", "of both"])
+def test_the_office_knows_nothing_of_another_company(scene: Scene, globex: Company, is_of_both: bool) -> None:
+    """Also not for somebody who could go there: they are in globex now."""
+    person, things = scene.people["globex admin"], acmes_things(scene)
+    if is_of_both:
+        create_member(company=scene.acme, email=person.user.email, role=Role.ADMIN, by=SYSTEM)
+    before, client = scene.rows(), visitor(person)
+    choose(client, globex)
+    asked = {"acme": scene.acme.pk, "number": NUMBER, **scene.ids}
+    emails = [row.user.email for row in Membership.objects.filter(company=scene.acme).exclude(user=person.user)]
+    # Who could go there is offered to.
+    secrets = [*ALL_SECRETS, *emails, *([] if is_of_both else [scene.acme.pk])]
+    for route in OFFICES:
+        lists = NARROWED if "object_id" not in route else ()
+        for query in ("", *(each.format(**asked) for each in lists)):
+            for method in ("get", "post"):
+                path = f"{in_office(route, things)}?{query}"
+                chosen = {"_selected_action": list(things.values()), "confirmed": "yes", "role": "admin", "post": "yes"}
+                for action in ACTIONS if method == "post" and not query else ("",):
+                    answer = getattr(client, method)(path, {**chosen, "action": action} if method == "post" else {})
+                    assert answer.status_code in (200, 302, 400, 403, 404, 405), path
+                    told = body_of(answer)
+                    # What they asked for themselves may be said back to them.
+                    assert not [secret for secret in secrets if secret not in path and secret in told], path
+    assert scene.rows() == before
+
+
+ACTIONS: Final = sorted({name for page in office._registry.values() for name in page.actions})
+
+
+def choose(client: Client, company: Company) -> None:
+    assert client.post("/company", {"company": company.pk}).status_code == 302
+
+
+def test_the_office_shows_all_of_ones_own_company_and_nothing_of_another(
+    scene: Scene, acme: Company, globex: Company
+) -> None:
+    """Or the tests above would prove nothing."""
+    theirs = [scene.smuggled["globex admin"]["session_id"], "Globexdesk", globex.pk]
+    for row in Membership.objects.filter(company=globex):
+        theirs += [row.pk, row.user_id, row.user.email]
+    key, _ = api_keys.create(company=globex, name="Globexkey", by=SYSTEM)
+    things, client = acmes_things(scene), visitor(make_person(acme, Role.ADMIN))
+
+    told = "".join(body_of(client.get(in_office(route, things))) for route in OFFICES)
+
+    for words in (NUMBER, "Acmesfrontdesk", "Acmeshook", "Acmeskey", *things.values()):
+        assert words in told, words
+    for words in (*theirs, key.pk, key.name):
+        assert words not in told, words
 
 
 # -- everybody's -----------------------------------------------------------------------------------------------------

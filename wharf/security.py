@@ -24,7 +24,7 @@ ADMIN: Final[Policy] = {**STRICT, "script-src": "'self' 'unsafe-eval'", "style-s
 #: Swagger UI styles its elements inline.
 API_DOCS: Final[Policy] = {**STRICT, "style-src": "'self' 'unsafe-inline'"}
 
-_BY_PREFIX: Final = (("/admin/", ADMIN), ("/api-docs", API_DOCS))
+_BY_PREFIX: Final = (("/admin/", ADMIN), ("/office/", ADMIN), ("/api-docs", API_DOCS))
 _NO_DEVICES: Final = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 

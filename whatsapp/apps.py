@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class WhatsappConfig(AppConfig):
     name = "whatsapp"
+    verbose_name = _("Numbers and webhooks")
 
     def ready(self) -> None:
         # Models can be imported from here on.

@@ -1,4 +1,4 @@
-"""A company's managers: made, changed and let go by its admins (seed contract 1.5)."""
+"""A company's managers: made, changed and let go by its admins (seed contract 1.5); other admins are made here too."""
 
 from typing import Final, TypedDict, Unpack
 
@@ -29,7 +29,14 @@ class Changes(TypedDict, total=False):
 
 @transaction.atomic
 def create(
-    *, company: Company, by: Actor, email: str, first_name: str, last_name: str, password: str | None
+    *,
+    company: Company,
+    by: Actor,
+    email: str,
+    first_name: str,
+    last_name: str,
+    password: str | None,
+    role: Role = Role.MANAGER,
 ) -> Membership:
     """A manager, told so by mail, without the password. With None, the mail asks them to choose one themselves.
 
@@ -44,7 +51,7 @@ def create(
     made = people.create_member(
         company=company,
         email=email,
-        role=Role.MANAGER,
+        role=role,
         by=by,
         first_name=first_name,
         last_name=last_name,

@@ -17,6 +17,7 @@ from accounts.errors import (
     AlreadyMember,
     EmailTaken,
     EmailWrong,
+    LastAdmin,
     ManagerLimitReached,
     PasswordShort,
     PasswordWeak,
@@ -125,6 +126,14 @@ def _require_room(company: Company) -> None:
         raise ManagerLimitReached(limit=plan.max_managers, current=current)
 
 
+def _require_another_admin(membership: Membership) -> None:
+    """One who can come in. Under a lock: of two who take each other's role one stays."""
+    Company.objects.select_for_update(no_key=True).get(pk=membership.company_id)
+    admins = Membership.objects.confirmed().filter(company=membership.company_id, role=Role.ADMIN)
+    if not admins.filter(user__is_active=True).exclude(pk=membership.pk).exists():
+        raise LastAdmin
+
+
 @transaction.atomic
 def create_operator(*, email: str, by: Actor, password: str | None = None) -> NewOperator:
     """An account that sees all companies. Only an operator, or the machine's owner, makes one."""
@@ -221,9 +230,15 @@ def _create_user(*, email: str, password: str | None, **fields: object) -> tuple
 
 @transaction.atomic
 def change_role(*, membership: Membership, role: Role, by: Actor) -> None:
+    """Raises AdminsOnly, and for all but operators ManagerLimitReached and LastAdmin."""
     require_over(by, membership.company, Permission.PEOPLE_MANAGE)
     # Asked of the database: a form may have set the new one on the object.
     before = Membership.objects.values_list("role", flat=True).get(pk=membership.pk)
+    if before == role:
+        return
+    if role == Role.MANAGER and not by.is_operator:
+        _require_room(membership.company)
+        _require_another_admin(membership)
     membership.role = role
     membership.save(update_fields=["role", "updated_at"])
     changes = changed({"role": before}, {"role": role.value})
@@ -233,8 +248,13 @@ def change_role(*, membership: Membership, role: Role, by: Actor) -> None:
 
 @transaction.atomic
 def remove_member(*, membership: Membership, by: Actor) -> None:
-    """The person keeps their account, and their name stays on what they wrote; all that they were granted ends."""
+    """The person keeps their account, and their name stays on what they wrote; all that they were granted ends.
+
+    Raises AdminsOnly, and LastAdmin for all but operators.
+    """
     require_over(by, membership.company, Permission.PEOPLE_MANAGE)
+    if membership.role == Role.ADMIN and not by.is_operator:
+        _require_another_admin(membership)
     record_in(membership.company, Verb.PERSON_REMOVED, target_of(membership), by=by)
     membership.delete()
     membership_changed(membership.company, membership.user_id)

@@ -112,6 +112,7 @@ def test_a_mail_speaks_its_readers_language(acme_admin: Person, language: str, w
     mail_welcome(membership_id=acme_admin.membership.pk if acme_admin.membership else "")
 
     assert all(word in str(letter.body).lower() for letter in mail.outbox)
+    assert ("administrator" if language == "en" else "администратор") in mail.outbox[1].subject
     assert len(mail.outbox) == 2
 
 

@@ -1,8 +1,10 @@
 """Who may make and change people, and what a role and a grant allow."""
 
+from functools import partial
+
 import pytest
 
-from accounts.errors import AlreadyMember, EmailTaken, PasswordWeak
+from accounts.errors import AlreadyMember, EmailTaken, LastAdmin, ManagerLimitReached, PasswordWeak
 from accounts.models import Membership, Role, User
 from accounts.permissions import SYSTEM, Actor, Permission, Rights, permitted, require
 from accounts.services.people import (
@@ -14,7 +16,7 @@ from accounts.services.people import (
     set_password,
 )
 from tenants.models import Company
-from tests.people import Person
+from tests.people import Person, make_person
 from wharf.errors import NotFound, PermissionDenied
 
 
@@ -140,3 +142,19 @@ def test_nobody_gets_rights_over_people_by_a_grant() -> None:
         Permission.PEOPLE_MANAGE,
         Permission.SESSION_CREATE,
     }
+
+
+def test_a_company_keeps_an_administrator_and_its_plan(acme: Company, acme_admin: Person) -> None:
+    first, second = acme_admin, make_person(acme, Role.ADMIN)
+    assert first.membership is not None
+    assert second.membership is not None
+    change_role(membership=second.membership, role=Role.MANAGER, by=first.actor)
+
+    for deed in (remove_member, partial(change_role, role=Role.MANAGER)):
+        with pytest.raises(LastAdmin):
+            deed(membership=first.membership, by=first.actor)
+    change_role(membership=second.membership, role=Role.ADMIN, by=first.actor)
+    Company.objects.filter(pk=acme.pk).update(max_managers=0)
+    with pytest.raises(ManagerLimitReached):
+        change_role(membership=second.membership, role=Role.MANAGER, by=first.actor)
+    assert Membership.objects.get(pk=first.membership.pk).role == Role.ADMIN

@@ -32,6 +32,8 @@ LOOKS: Final = (
     ("phone", PHONE, "light"),
     ("phone", PHONE, "dark"),
 )
+#: What fills its window, however much there is.
+WINDOWS: Final = ("login", "chats", "conversation", "events", "audit", "office", "office-numbers")
 TALK: Final = (
     ("in", "Good morning! Do you have a table for four on Saturday?"),
     ("out", "Good morning, yes: at seven or at half past eight. Which one suits you?"),
@@ -82,6 +84,8 @@ def test_pictures(
         "keys": "/keys",
         "audit": "/audit",
         "settings": "/settings",
+        "office": "/office/",
+        "office-numbers": "/office/whatsapp/session/",
         "account": "/account",
         "invite": f"/sessions/{unlinked}/invite",
         "queue": f"/sessions/{session_id}/queue",
@@ -178,8 +182,8 @@ def picture(
 ) -> None:
     shown = page if name != "login" else browsers.page(size=size, color_scheme=scheme)
     shown.goto(path)
-    expect(shown.locator("main")).to_be_visible()
+    expect(shown.locator("main, #main").first).to_be_visible()
     file = FOLDER / f"{name}-{device}-{scheme}.png"
-    shown.screenshot(path=file, full_page=name not in ("login", "chats", "conversation", "events", "audit"))
+    shown.screenshot(path=file, full_page=name not in WINDOWS)
     # A drawing of few colours needs no more of them in the file.
     Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)

@@ -70,8 +70,16 @@ def test_a_sessions_page_shows_its_history_with_errors(desk: Client, acme: Compa
     assert "The process that held the connection ended" in page
 
 
-@pytest.mark.parametrize(("action", "wanted"), [("pause", Wanted.STOPPED), ("unlink", Wanted.UNLINKED)])
-def test_pausing_and_unlinking_ask_before_they_act(desk: Client, session_id: str, action: str, wanted: Wanted) -> None:
+@pytest.mark.parametrize(
+    ("action", "wanted", "said"),
+    [
+        ("pause", Wanted.STOPPED, "The session is being stopped."),
+        ("unlink", Wanted.UNLINKED, "The number is being unlinked."),
+    ],
+)
+def test_pausing_and_unlinking_ask_before_they_act(
+    desk: Client, session_id: str, action: str, wanted: Wanted, said: str
+) -> None:
     Placement.objects.filter(pk=session_id).update(device_jid="4915550000001:1@s.whatsapp.net")
     chosen = {"action": action, "_selected_action": [session_id]}
 
@@ -81,7 +89,7 @@ def test_pausing_and_unlinking_ask_before_they_act(desk: Client, session_id: str
     done = desk.post(LIST, chosen | {"confirmed": "yes"}, follow=True)
 
     assert Placement.objects.get(pk=session_id).wanted == wanted
-    assert f"Front desk: {action}" in done.content.decode()
+    assert f"Front desk: {said}" in done.content.decode()
 
 
 def test_a_sessions_page_says_when_its_keys_were_last_kept(desk: Client, session_id: str) -> None:
@@ -104,7 +112,7 @@ def test_starting_asks_first_too_and_the_history_names_the_operator(
 
     assert Placement.objects.get(pk=session_id).wanted == Wanted.RUNNING
     page = desk.get(f"{LIST}{session_id}/change/").content.decode()
-    assert f"{operator.user.full_name} (operator)" in page
+    assert f"{operator.user.full_name} (Operator of the platform)" in page
     newest = run_in(acme, lambda: Transition.objects.filter(session_id=session_id).latest("id").by_user_id)
     assert newest == operator.user.pk
 
@@ -139,7 +147,7 @@ def test_repacking_is_asked_for_after_a_question_and_stands_in_the_log(desk: Cli
     assert Worker.objects.get(pk=worker.pk).repack_asked_at is None
     done = desk.post(WORKERS, chosen | {"confirmed": "yes"}, follow=True).content.decode()
 
-    assert "harbour/1 (pid 1): re-pack" in done
+    assert "harbour/1 (pid 1): Asked to re-pack." in done
     asked_at = Worker.objects.get(pk=worker.pk).repack_asked_at
     assert asked_at is not None
     assert leases.renew(worker).repack_asked_at == asked_at
@@ -192,7 +200,14 @@ def test_the_first_page_names_what_is_wrong(
 
     page = shown_at_first(desk)
 
-    for words in ("Nobody works", "Front desk – Acme", "harbour/1", "No worker runs", "CRM – Acme", "unreachable"):
+    for words in (
+        "Nobody works",
+        "Front desk – Acme",
+        "harbour/1",
+        "No worker runs",
+        "CRM – Acme",
+        "took nothing for three days",
+    ):
         assert words in page
     assert f"{LIST}{session_id}/change/" in page
 

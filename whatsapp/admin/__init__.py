@@ -1,5 +1,7 @@
 """What operators see of all companies, in Django's admin: one module a thing."""
 
-from whatsapp.admin import companies, fleet, sessions
+from whatsapp.admin import companies, fleet, labels, sessions
+
+labels.apply()
 
 __all__ = ["companies", "fleet", "sessions"]

@@ -11,6 +11,8 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -26,21 +28,25 @@ from tenants.provisioning import checked_name
 from wharf.errors import WharfError
 from wharf.meanings import say
 from whatsapp.admin import timeline, usage
-from whatsapp.admin.base import ask_to_confirm, is_confirmed, names, operator_of
+from whatsapp.admin.base import Question, ask_to_confirm, is_confirmed, names, operator_of
 from whatsapp.admin.timeline import as_table
 
 
 class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
     slug = forms.SlugField(
+        label=_("short name"),
         required=False,
         max_length=80,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Short name in Latin letters; made from the name when left empty.",
+        help_text=_("Short name in Latin letters; made from the name when left empty."),
     )
 
-    language = forms.ChoiceField(choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
+    language = forms.ChoiceField(label=_("language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
     timezone = forms.ChoiceField(
-        choices=[(name, name) for name in sorted(available_timezones())], initial="UTC", widget=UnfoldAdminSelectWidget
+        label=_("time zone"),
+        choices=[(name, name) for name in sorted(available_timezones())],
+        initial="UTC",
+        widget=UnfoldAdminSelectWidget,
     )
 
     class Meta:
@@ -106,24 +112,25 @@ class CompanyAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
         return False
 
     # -- what can be done ----------------------------------------------------------------------------------------------
-    @admin.action(description="Suspend: its people are refused, nothing is lost")
+    @admin.action(description=_("Suspend: its people are refused, nothing is lost"))
     def suspend(self, request: HttpRequest, queryset: QuerySet[Company]) -> HttpResponse | None:
         if not is_confirmed(request):
             rows = [(company.pk, company, self.sessions(company)) for company in queryset]
-            title = "Suspend? Its people and programs are refused from now on. Its numbers stay connected."
-            return ask_to_confirm(self, request, action="suspend", title=title, rows=rows)
+            text = gettext("Its people and programs are refused from now on. Its numbers stay connected.")
+            question = Question("suspend", gettext("Suspend?"), gettext("Suspend"), text)
+            return ask_to_confirm(self, request, question, rows)
         for company in queryset:
             companies.suspend(company=company, by=operator_of(request))
             self.log_change(request, company, "Suspended")
-        messages.success(request, f"Suspended: {names(queryset)}.")
+        messages.success(request, gettext("Suspended: %(names)s.") % {"names": names(queryset)})
         return None
 
-    @admin.action(description="Resume")
+    @admin.action(description=_("Resume"))
     def resume(self, request: HttpRequest, queryset: QuerySet[Company]) -> None:
         for company in queryset:
             companies.resume(company=company, by=operator_of(request))
             self.log_change(request, company, "Resumed")
-        messages.success(request, f"Resumed: {names(queryset)}.")
+        messages.success(request, gettext("Resumed: %(names)s.") % {"names": names(queryset)})
 
     # -- what is used ------------------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
@@ -136,28 +143,34 @@ class CompanyAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
         counted: QuerySet[Company] = rows.annotate(**counts)
         return counted
 
-    @admin.display(description="online of linked, at most")
+    @admin.display(description=_("online of linked, at most"))
     def sessions(self, company: Any) -> str:
-        return f"{company.online} of {company.linked}, at most {company.max_sessions}"
+        values = {"online": company.online, "linked": company.linked, "most": company.max_sessions}
+        return gettext("%(online)s of %(linked)s, at most %(most)s") % values
 
-    @admin.display(description="managers, at most")
+    @admin.display(description=_("managers, at most"))
     def managers(self, company: Any) -> str:
-        return f"{company.managers_count}, at most {company.max_managers}"
+        values = {"count": company.managers_count, "most": company.max_managers}
+        return gettext("%(count)s, at most %(most)s") % values
 
-    @admin.display(description="used of the plan")
+    @admin.display(description=_("used of the plan"))
     def usage(self, company: Company) -> SafeString:
         used = run_in(company, usage.of_company)
         lines = [
-            ("Sessions", f"{used.sessions} of {company.max_sessions}"),
-            ("Managers", f"{companies.people_of(company).managers} of {company.max_managers}"),
-            ("Messages of the last 30 days", used.messages_in_words),
+            (gettext("Numbers"), _of(used.sessions, company.max_sessions)),
+            (gettext("Managers"), _of(companies.people_of(company).managers, company.max_managers)),
+            (gettext("Messages of the last 30 days"), used.messages_in_words),
         ]
         return as_table(lines)
 
-    @admin.display(description="audit")
+    @admin.display(description=_("audit"))
     def audit(self, company: Company) -> SafeString:
         """What was done to the company itself, and by its people to each other; all of it is on its own page."""
-        return as_table(run_in(company, timeline.of_company))
+        return as_table(run_in(company, timeline.of_company), timeline.HEAD)
+
+
+def _of(used: int, most: int) -> str:
+    return gettext("%(used)s of %(most)s") % {"used": used, "most": most}
 
 
 def _count(rows: QuerySet[Any]) -> Coalesce:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -9,14 +10,16 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from fleet.models import EndpointPlacement, Placement, Trouble, Worker
 from fleet.states import State, Wanted
 from tenants.context import run_in
 from tenants.models import Company
-from whatsapp.admin.timeline import reason_in_words
 from whatsapp.models import Session, WebhookEndpoint
 from whatsapp.models.webhook import DisabledReason
+from whatsapp.pages.endpoint_words import off_because
+from whatsapp.pages.words import face_of_state, reason_text
 
 #: Of each kind so many are shown; the number is of all.
 SHOWN: Final = 10
@@ -54,11 +57,16 @@ def add_to_index(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
 def _troubles() -> Panel:
     rows = Trouble.objects.filter(ended_at=None)
     items = [
-        Item(row.about, f"{row.cause}, since {row.began_at:%Y-%m-%d %H:%M}", _page("fleet_trouble", row.pk))
+        Item(row.about, since(row.cause, row.began_at), _page("fleet_trouble", row.pk))
         for row in rows.order_by("is_warning", "began_at")[:SHOWN]
     ]
-    url = _list("fleet_trouble", "ended_at__isempty=1")
-    return Panel("Troubles that the monitor has found", rows.count(), items, "Nothing is going on.", url)
+    title, well = gettext("Troubles that the monitor has found"), gettext("Nothing is going on.")
+    return Panel(title, rows.count(), items, well, _list("fleet_trouble", "ended_at__isempty=1"))
+
+
+def since(what: str, at: datetime) -> str:
+    """How something is, and how long already."""
+    return gettext("%(what)s since %(at)s") % {"what": what, "at": f"{timezone.localtime(at):%Y-%m-%d %H:%M}"}
 
 
 def offline() -> QuerySet[Placement]:
@@ -75,14 +83,13 @@ def _offline() -> Panel:
     items = [
         Item(
             f"{names.get(row.pk) or row.pk} – {row.company}",
-            f"{row.shown_state} since {row.since:%Y-%m-%d %H:%M}. {reason_in_words(row.shown_reason)}",
+            f"{since(face_of_state(row.shown_state)[1], row.since)}. {reason_text(row.shown_reason)}",
             _page("fleet_placement", row.pk),
         )
         for row in shown
     ]
-    return Panel(
-        "Numbers that should be online and are not", rows.count(), items, "All are online.", _list("fleet_placement")
-    )
+    title, well = gettext("Numbers that should be online and are not"), gettext("All are online.")
+    return Panel(title, rows.count(), items, well, _list("fleet_placement"))
 
 
 def _names(rows: Iterable[Placement]) -> dict[str, str]:
@@ -101,14 +108,15 @@ def _workers() -> Panel:
     running, now = Worker.objects.filter(stopped_at=None), timezone.now()
     silent = running.filter(lease_until__lt=now, placements__isnull=False).distinct()
     items = [
-        Item(row.name, f"not heard of since {row.lease_until:%Y-%m-%d %H:%M}", _page("fleet_worker", row.pk))
+        Item(row.name, since(gettext("not heard of"), row.lease_until), _page("fleet_worker", row.pk))
         for row in silent.order_by("lease_until")[:SHOWN]
     ]
     alive = running.filter(lease_until__gte=now).count()
     if not alive:
-        items.insert(0, Item("No worker runs", "All numbers are offline until one is started.", _list("fleet_worker")))
-    count = silent.count() + (0 if alive else 1)
-    return Panel("Workers that went silent", count, items, f"{alive} at work.", _list("fleet_worker"))
+        text = gettext("All numbers are offline until one is started.")
+        items.insert(0, Item(gettext("No worker runs"), text, _list("fleet_worker")))
+    count, well = silent.count() + (0 if alive else 1), gettext("%(count)s at work.") % {"count": alive}
+    return Panel(gettext("Workers that went silent"), count, items, well, _list("fleet_worker"))
 
 
 def _webhooks() -> Panel:
@@ -116,14 +124,14 @@ def _webhooks() -> Panel:
     off = EndpointPlacement.objects.filter(is_active=False)
     companies = Company.objects.filter(pk__in=off.values("company"))[:MOST_COMPANIES]
     dead = [item for company in companies for item in run_in(company, _dead_endpoints, company)]
-    url = _list("fleet_endpointplacement", "is_active__exact=0")
-    return Panel("Webhooks that were given up", len(dead), dead[:SHOWN], "None was given up.", url)
+    title, well = gettext("Webhooks that were given up"), gettext("None was given up.")
+    return Panel(title, len(dead), dead[:SHOWN], well, _list("fleet_endpointplacement", "is_active__exact=0"))
 
 
 def _dead_endpoints(company: Company) -> list[Item]:
     rows = WebhookEndpoint.objects.filter(is_active=False).exclude(disabled_reason__in=["", DisabledReason.BY_PERSON])
     return [
-        Item(f"{row.description or row.pk} – {company}", row.disabled_reason, _page("fleet_endpointplacement", row.pk))
+        Item(f"{row.description or row.pk} – {company}", off_because(row), _page("fleet_endpointplacement", row.pk))
         for row in rows.order_by("-disabled_at")
     ]
 

@@ -1,22 +1,27 @@
 """What happened to a session or a company as one story: what the worker saw, and what people did."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
-from accounts.services.audit import in_words
 from audit.models import Entry
 from audit.verbs import TargetKind
 from fleet.reasons import SENTENCES, Reason
+from wharf.errors import sentence
 from whatsapp.models import Transition
+from whatsapp.pages import audit
+from whatsapp.pages.words import line_of, reason_text
 
 LONGEST: Final = 100
+HEAD: Final = (sentence("When"), sentence("What"), sentence("Why, or what changed"), sentence("Who, or in its words"))
 
-_CELL: Final = "<td class='px-2 py-1 align-top'>{}</td>"
+_CELL: Final = "<td>{}</td>"
+_TITLE: Final = "<th scope='col'>{}</th>"
 
 #: (when, what, why or what changed, who or the engine's words)
 Line = tuple[str, str, str, str]
@@ -42,26 +47,43 @@ def of_company() -> list[Line]:
 
 def _in_order(events: Iterable[_Event]) -> list[Line]:
     newest = sorted(events, key=lambda event: event[0], reverse=True)[:LONGEST]
-    return [(f"{at:%Y-%m-%d %H:%M:%S}", what, why, who) for at, what, why, who in newest]
+    return [(clock(at), what, why, who) for at, what, why, who in newest]
+
+
+def clock(at: datetime) -> str:
+    """In the time zone of whoever reads."""
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
 
 
 def _deed(row: Entry) -> _Event:
-    changes = "; ".join(f"{name}: {before} → {after}" for name, (before, after) in row.changes.items())
-    about = row.target_name if row.target_kind != TargetKind.SESSION else ""
-    who = f"{row.actor_name} ({row.actor_kind})"
-    return row.at, " – ".join(filter(None, [in_words(row.verb), about])), changes[:300], who
+    shown = audit.row_of(row, {})
+    about = shown.target if row.target_kind != TargetKind.SESSION else ""
+    return row.at, " – ".join(filter(None, [shown.what, about])), changes_of(shown)[:300], doer_of(shown)
+
+
+def changes_of(shown: audit.Row) -> str:
+    return "; ".join(f"{change.field}: {change.before or '–'} → {change.after or '–'}" for change in shown.changes)
+
+
+def doer_of(shown: audit.Row) -> str:
+    return f"{shown.who} ({shown.how})" if shown.how else shown.who
 
 
 def _change(row: Transition) -> _Event:
-    asked = f"{row.by_user}: {row.happening}" if row.by_user else f"{row.before} → {row.after}"
-    return row.at, asked, reason_in_words(row.reason), row.detail
+    line = line_of(row, "")
+    return row.at, line.title, line.reason, " – ".join(filter(None, [line.by, line.detail]))
 
 
-def reason_in_words(reason: str) -> str:
-    text = SENTENCES[Reason(reason)]
-    return gettext(text) if text else ""
-
-
-def as_table(lines: Iterable[tuple[str, ...]]) -> SafeString:
+def as_table(lines: Iterable[Sequence[str]], head: Sequence[str] = ()) -> SafeString:
+    """`head` are sentences."""
+    titles = format_html_join("", _TITLE, ((gettext(title),) for title in head))
+    top = format_html("<thead><tr>{}</tr></thead>", titles) if head else ""
     rows = ((format_html_join("", _CELL, ((cell,) for cell in line)),) for line in lines)
-    return format_html("<table><tbody>{}</tbody></table>", format_html_join("", "<tr>{}</tr>", rows))
+    body = format_html_join("", "<tr>{}</tr>", rows)
+    # It scrolls by itself where it is wider than its page, also by keys.
+    return format_html("<div class='lines' tabindex='0'><table>{}<tbody>{}</tbody></table></div>", top, body)
+
+
+def reasons() -> list[tuple[str, str]]:
+    """Each that there is, with its sentence."""
+    return [(reason.value, reason_text(reason)) for reason in Reason if SENTENCES[reason]]

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from whatsapp.models import Message, Session
 
@@ -23,7 +24,7 @@ class Usage:
 
     @property
     def messages_in_words(self) -> str:
-        return "too many to count here" if self.messages is None else str(self.messages)
+        return gettext("too many to count here") if self.messages is None else str(self.messages)
 
 
 def of_company() -> Usage:

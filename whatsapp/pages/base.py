@@ -120,11 +120,7 @@ def show(
 
 def _frame(request: PageRequest) -> dict[str, Any]:
     """What stands around every page."""
-    rows = Membership.objects.confirmed().filter(user=request.caller.user, company__is_active=True)
-    rows = rows.select_related("company")
-    # A host name of its own belongs to one company: nobody changes to another one there.
-    host_company = getattr(request, "host_company", None)
-    companies = [] if host_company else [row.company for row in rows]
+    companies = [row.company for row in memberships_of(request)]
     here = request.resolver_match.url_name or "" if request.resolver_match else ""
     menu = menu_for(request.caller.actor, here)
     zone = request.caller.company.timezone
@@ -134,6 +130,15 @@ def _frame(request: PageRequest) -> dict[str, Any]:
         "menu": menu,
         "zone": "" if zone == OWN_CLOCKS else zone,
     }
+
+
+def memberships_of(request: PageRequest) -> list[Membership]:
+    """Where they may change to; with people and companies."""
+    # A host name of its own belongs to one company: nobody changes to another one there.
+    if getattr(request, "host_company", None):
+        return []
+    rows = Membership.objects.confirmed().filter(user=request.caller.user, company__is_active=True)
+    return list(rows.select_related("user", "company"))
 
 
 def number(request: HttpRequest, name: str, *, most: int) -> int:

@@ -218,7 +218,7 @@ def choose_company(request: HttpRequest) -> HttpResponse:
     if not rows.exists() or (host_company is not None and host_company.pk != company_id):
         raise Http404
     request.session[COMPANY_KEY] = company_id
-    return redirect(settings.LOGIN_REDIRECT_URL)
+    return redirect(_next(request))
 
 
 @require_POST

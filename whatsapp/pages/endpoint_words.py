@@ -43,8 +43,7 @@ def health_of(row: WebhookEndpoint) -> Health:
     """Needs `lanes` prefetched."""
     if not row.is_active:
         tone = "idle" if row.disabled_reason in ("", DisabledReason.BY_PERSON) else "bad"
-        text = _OFF.get(row.disabled_reason)
-        return Health(tone, gettext("Switched off"), gettext(text) if text else "", row.disabled_at)
+        return Health(tone, gettext("Switched off"), off_because(row), row.disabled_at)
     if row.failing_since:
         return _failing(row)
     stuck = len({lane.session_id for lane in row.lanes.all() if not lane.is_replay and lane.attempts})
@@ -52,6 +51,12 @@ def health_of(row: WebhookEndpoint) -> Health:
         return Health("wait", gettext("Refuses some events"), _stuck(stuck))
     replays = sum(lane.is_replay for lane in row.lanes.all())
     return Health("good", gettext("Working"), _replays(replays) if replays else "")
+
+
+def off_because(row: WebhookEndpoint) -> str:
+    """Why it is switched off, and what to do."""
+    text = _OFF.get(row.disabled_reason)
+    return gettext(text) if text else ""
 
 
 def _failing(row: WebhookEndpoint) -> Health:

@@ -34,6 +34,8 @@ MENU: Final = (
     Entry("keys", _("API keys"), needs=Permission.COMPANY_MANAGE, also=frozenset({"key", "new-key"})),
     Entry("audit", _("Audit"), needs=Permission.COMPANY_MANAGE),
     Entry("settings", _("Settings"), needs=Permission.COMPANY_MANAGE),
+    # The same in tables, with deeds on many at once (`whatsapp.office`).
+    Entry("office:index", _("Office"), needs=Permission.COMPANY_MANAGE),
 )
 
 

@@ -115,7 +115,7 @@ def add(request: PageRequest) -> HttpResponse:
     password = request.POST.get("password") or None
     return do(
         request,
-        lambda: managers.create(company=caller.company, by=caller.actor, password=password, **fields),
+        lambda: managers.create(company=caller.company, by=caller.actor, password=password, **fields),  # type: ignore[arg-type]
         to=lambda made: reverse("person", args=[made.user_id]),
         done=sentence("Added. A mail tells them how to come in. Now choose which numbers they may use."),
         again=ask,

@@ -57,6 +57,14 @@ def face_of_state(state: State) -> tuple[str, str]:
     return tone, gettext(title)
 
 
+#: What people want of a number.
+WISHES: Final[dict[Wanted, str]] = {
+    Wanted.RUNNING: sentence("to be online"),
+    Wanted.STOPPED: sentence("to be paused"),
+    Wanted.UNLINKED: sentence("to be unlinked"),
+}
+
+
 def reason_text(reason: str) -> str:
     text = SENTENCES[Reason(reason)]
     return gettext(text) if text else ""

@@ -1,8 +1,8 @@
 """A linked session of acme, owned by a worker, and what an engine would tell of it: for tests without an engine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from accounts.permissions import SYSTEM
 from fleet import leases
@@ -12,6 +12,7 @@ from tenants.models import Company
 from whatsapp.engine.port import (
     Connected,
     EngineEvent,
+    Media,
     MessageLost,
     MessageReceived,
     MessageUnreadable,
@@ -137,6 +138,12 @@ def text(
         kind="text",
         text=body,
     )
+
+
+def bringing(media: Media, kind: str = "image", body: str = "", **said: Any) -> MessageReceived:
+    """A message with something beside its words; `said` as in `text`."""
+    plain = text(body, wa_id=said.pop("wa_id", f"IN-{kind}-{body}"), **said)
+    return replace(plain, kind=kind, media=media)
 
 
 def unreadable(wa_id: str, *, at: float = NOON, peer: Person = BOB, from_me: bool = False) -> MessageUnreadable:

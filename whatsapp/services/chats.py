@@ -12,8 +12,8 @@ from accounts.permissions import Actor, Permission
 from audit import recording as audit
 from audit.verbs import Verb
 from tenants.models import Company
-from whatsapp.errors import ChatNotFound, ReadingDenied
-from whatsapp.models import Account, Chat, Message, Session
+from whatsapp.errors import ChatNotFound, MessageNotFound, PreviewNotFound, ReadingDenied
+from whatsapp.models import Account, Chat, Media, Message, Session
 from whatsapp.services import inbound, news
 from whatsapp.services.access import find_session
 
@@ -113,6 +113,23 @@ def list_messages(
         mark_read(company=company, session_id=session_id, chat_id=chat_id, by=by)
         chat.refresh_from_db(fields=["unread_count"])
     return chat, newest[::-1], page
+
+
+def preview(*, session_id: str, message_id: str, by: Actor, chat_id: str = "") -> bytes:
+    """The small JPEG that came with a message; with `chat_id` only if that is its chat.
+
+    Raises SessionNotFound, ReadingDenied, MessageNotFound, PreviewNotFound.
+    """
+    session = readable_session(session_id, by)
+    rows = Message.objects.filter(pk=message_id, account_id=session.account_id)
+    if chat_id:
+        rows = rows.filter(chat=chat_id)
+    if not rows.exists():
+        raise MessageNotFound
+    found = Media.objects.filter(message=message_id).values_list("preview", flat=True).first()
+    if not found:
+        raise PreviewNotFound
+    return bytes(found)
 
 
 @news.writing

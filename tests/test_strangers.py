@@ -431,6 +431,7 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_C}/typing": {"POST": Call({"typing": "true"})},
     f"{_C}/watching": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
+    f"{_C}/messages/<str:message_id>/preview": {"GET": Call()},
     f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
     f"{_P}/queue": {"GET": Call()},
     f"{_P}/queue/pace": {"POST": Call({"min_gap": "5", "max_gap": "9"})},

@@ -96,10 +96,9 @@ class MessagesView(CompanyAPIView):
             limit=data["limit"],
         )
         own = chat.account.phone_number
-        reactions, media, company_id = reactions_to(rows), media_of(rows), request.company.pk
+        reactions, company_id = reactions_to(rows), request.company.pk
         listed = [
-            shapes.message(row, session_id, company_id, own, reactions.get(row.pk, []), media.get(row.pk))
-            for row in rows
+            shapes.message(row, session_id, company_id, own, reactions.get(row.pk, []), media_of(row)) for row in rows
         ]
         return ok({"chat": _chat(chat, session_id, request), "messages": listed, "pagination": page.shape})
 
@@ -198,8 +197,7 @@ class MessageView(CompanyAPIView):
         """One message with how far it has come."""
         row = outbound.find_message(message_id, session_id=session_id, by=request.actor)
         own, reactions = row.account.phone_number, reactions_to([row]).get(row.pk, [])
-        media = media_of([row]).get(row.pk)
-        shape = shapes.message(row, session_id, request.company.pk, own, reactions, media)
+        shape = shapes.message(row, session_id, request.company.pk, own, reactions, media_of(row))
         wait = queue.wait_for(company=request.company, row=row)
         told = held(wait) if wait else {"heldReason": None, "heldText": ""}
         return ok(shape | told | {"errorText": problem_text(row.error_code)})

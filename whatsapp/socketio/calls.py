@@ -124,9 +124,9 @@ def get_messages(caller: Caller, data: Answer) -> Answer:
         limit=data["limit"],
     )
     company_id, own = caller.company.pk, chat.account.phone_number
-    reactions, media = reactions_to(rows), media_of(rows)
+    reactions = reactions_to(rows)
     listed = [
-        shapes.message(row, session.pk, company_id, own, reactions.get(row.pk, []), media.get(row.pk)) for row in rows
+        shapes.message(row, session.pk, company_id, own, reactions.get(row.pk, []), media_of(row)) for row in rows
     ]
     shown = shapes.chat(chat, session.pk, company_id)
     return _done({"chat": shown, "messages": listed, "pagination": page.shape})

@@ -78,6 +78,12 @@ def test_a_bubble_says_what_its_message_brings(desk: Desk, acme_admin: Person, n
     assert not said or shown.count(said) == 1
 
 
+def test_facts_are_in_the_readers_language(desk: Desk, acme_admin: Person) -> None:
+    desk.brings(Media(file_name="счёт.pdf", pages=5, size=77_000), "document")
+
+    assert "PDF · 5 страниц · 75,2 КБ" in text_of(bubbles(desk, acme_admin, "ru"))
+
+
 def test_a_picture_has_its_place_before_it_is_loaded(desk: Desk, acme_admin: Person) -> None:
     row = desk.brings(PHOTO)
 

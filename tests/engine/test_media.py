@@ -1,26 +1,16 @@
 """What a message says of its media, and that a stranger's bytes and numbers leave the translation bounded."""
 
-import io
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from tests.engine.events import e2e, message, pb, received
 from tests.engine.properties import STEADY
+from tests.jpegs import SMALL, picture
 from whatsapp.engine import bounds, jpeg, port, wire
 
-
-def picture(width: int = 72, height: int = 54, **options: Any) -> bytes:
-    """A JPEG as phones make them for previews."""
-    data = io.BytesIO()
-    Image.new(options.pop("mode", "RGB"), (width, height), "teal").save(data, "JPEG", **options)
-    return data.getvalue()
-
-
-SMALL = picture()
 SEEN = port.Preview(SMALL, 72, 54)
 VCARD = (
     "BEGIN:VCARD\nVERSION:3.0\nFN:Eve\nitem1.TEL;waid=4915550000088:+49 1555 0000088\nitem1.X-ABLabel:Work\nEND:VCARD"

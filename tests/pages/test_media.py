@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from tests.engine.test_media import SMALL
+from tests.jpegs import SMALL
 from tests.pages.conftest import Desk, at_browser
 from tests.people import Person
+from tests.whatsapp.desk import BILL, PHOTO, VOICE
 from whatsapp.engine.port import Media, Preview
 from whatsapp.models import MessageStatus
 from whatsapp.pages import media as words
@@ -14,9 +15,6 @@ from whatsapp.pages import media as words
 pytestmark = pytest.mark.django_db
 
 SEEN = Preview(SMALL, 72, 54)
-PHOTO = Media(mimetype="image/jpeg", size=81_000, width=1600, height=1200, preview=SEEN)
-BILL = Media(mimetype="application/pdf", file_name="bill.pdf", size=77_000, pages=3)
-VOICE = Media(mimetype="audio/ogg; codecs=opus", size=9_000, seconds=67, is_voice=True)
 
 
 def text_of(html: str) -> str:
@@ -38,7 +36,7 @@ CASES: dict[str, tuple[str, str, Media | None, list[str]]] = {
     "photo of before": ("image", "", None, ["Photo", "See it in full on the phone"]),
     "photo to be seen once": ("image", "", Media(is_once=True), ["Photo", "To be seen once"]),
     "video": ("video", "", Media(seconds=31, preview=SEEN), ["Video", "0:31"]),
-    "voice": ("audio", "", VOICE, ["Voice message", "1:07", "Listen to it on the phone"]),
+    "voice": ("audio", "", VOICE, ["Voice message", "0:07", "Listen to it on the phone"]),
     "song": ("audio", "", Media(seconds=3723), ["Audio", "1:02:03"]),
     "document": (
         "document",
@@ -146,7 +144,7 @@ LISTED: list[tuple[str, str, Media | None, str]] = [
     ("image", "", PHOTO, "Photo"),
     ("image", "Look\nhere", PHOTO, "Photo: Look here"),
     ("image", "", None, "Photo"),
-    ("audio", "", VOICE, "Voice message 1:07"),
+    ("audio", "", VOICE, "Voice message 0:07"),
     ("document", "", BILL, "bill.pdf"),
     ("document", "The bill", BILL, "bill.pdf: The bill"),
     ("location", "Pier 4", Media(title="Pier 4"), "Location: Pier 4"),

@@ -9,6 +9,7 @@ from fleet import leases
 from fleet.leases import Lease
 from fleet.models import Placement, Worker
 from tenants.models import Company
+from tests.jpegs import SMALL
 from whatsapp.engine.port import (
     Connected,
     EngineEvent,
@@ -17,6 +18,7 @@ from whatsapp.engine.port import (
     MessageReceived,
     MessageUnreadable,
     Person,
+    Preview,
     ReceiptKind,
     ReceiptReceived,
     SendFinished,
@@ -36,6 +38,9 @@ BOB_BY_NUMBER: Final = Person(pn=BOB.pn, name="Bob")
 BOB_BY_LID: Final = Person(lid=BOB.lid, name="Bob")
 EVE: Final = Person(pn="4915550000088", lid="88000000000001", name="Eve")
 GROUP: Final = "120363000000000001@g.us"
+PHOTO: Final = Media(mimetype="image/jpeg", size=81_000, width=1600, height=1200, preview=Preview(SMALL, 72, 54))
+BILL: Final = Media(mimetype="application/pdf", file_name="bill.pdf", size=77_000, pages=3)
+VOICE: Final = Media(mimetype="audio/ogg; codecs=opus", size=9_000, seconds=7, is_voice=True)
 #: WhatsApp's times are whole seconds.
 NOON: Final = 1_767_268_800.0
 

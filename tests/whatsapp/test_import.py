@@ -22,7 +22,7 @@ from fleet.models import Placement
 from tenants.context import run_in
 from tenants.models import Company
 from tests.conftest import ApiClients
-from tests.engine.test_media import picture
+from tests.jpegs import picture
 from tests.people import Person, client_for, make_person
 from tests.whatsapp.desk import Desk, text
 from tests.whatsapp.vcl_back import NOON, PASSWORD, VclBack, made_beside

@@ -10,19 +10,28 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.permissions import SYSTEM, Rights
 from tests.conftest import ApiClients
-from tests.engine.test_media import SMALL
+from tests.jpegs import SMALL
 from tests.people import Person
-from tests.whatsapp.desk import BOB_BY_LID, BOB_BY_NUMBER, EVE, Desk, acknowledged, bringing, text, unreadable
-from whatsapp.engine.port import EngineEvent, Media, Preview
+from tests.whatsapp.desk import (
+    BILL,
+    BOB_BY_LID,
+    BOB_BY_NUMBER,
+    EVE,
+    PHOTO,
+    VOICE,
+    Desk,
+    acknowledged,
+    bringing,
+    text,
+    unreadable,
+)
+from whatsapp.engine.port import EngineEvent, Media
 from whatsapp.models import Event, Message
 from whatsapp.models import Media as Row
 from whatsapp.services import access, outbound
 
 pytestmark = pytest.mark.django_db
 
-PHOTO = Media(mimetype="image/jpeg", size=81_000, width=1600, height=1200, preview=Preview(SMALL, 72, 54))
-BILL = Media(mimetype="application/pdf", file_name="bill.pdf", size=77_000, pages=3)
-VOICE = Media(mimetype="audio/ogg; codecs=opus", size=9_000, seconds=7, is_voice=True)
 PIER = Media(title="Pier 4", address="Harbour Street 1", latitude=53.5, longitude=9.9)
 NOTHING_SAID: dict[str, Any] = {
     "mimetype": None, "fileName": None, "size": None, "pages": None, "seconds": None, "width": None, "height": None,

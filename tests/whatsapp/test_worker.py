@@ -10,7 +10,7 @@ from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from sandbox.protocol.node import Node
-from tests.engine.test_media import picture
+from tests.jpegs import picture
 from tests.waiting import eventually
 from tests.whatsapp.harbour import Harbour, WorkerThread
 from whatsapp.engine import device_store

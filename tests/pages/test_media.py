@@ -44,6 +44,7 @@ CASES: dict[str, tuple[str, str, Media | None, list[str]]] = {
         BILL,
         ["bill.pdf", "PDF · 3 pages · 75.2 KB", "Open it on the phone", "The bill"],
     ),
+    "document named twice": ("document", "bill.pdf", BILL, ["bill.pdf"]),
     "document without a name": ("document", "", Media(mimetype="application/pdf"), ["Document", "PDF"]),
     "place": (
         "location",
@@ -147,6 +148,7 @@ LISTED: list[tuple[str, str, Media | None, str]] = [
     ("audio", "", VOICE, "Voice message 0:07"),
     ("document", "", BILL, "bill.pdf"),
     ("document", "The bill", BILL, "bill.pdf: The bill"),
+    ("document", "bill.pdf", BILL, "bill.pdf"),
     ("location", "Pier 4", Media(title="Pier 4"), "Location: Pier 4"),
     ("poll", "When?", Media(lines=("Mon",)), "Poll: When?"),
     ("text", "https://example.com", Media(title="A shop"), "https://example.com"),
@@ -173,3 +175,13 @@ def test_a_text_after_a_picture_is_what_the_list_shows(desk: Desk, acme_admin: P
 
     assert "And now?" in html
     assert "Photo" not in html
+
+
+def test_what_a_stranger_calls_a_file_is_text_and_no_page(desk: Desk, acme_admin: Person) -> None:
+    name = '"><script>alert(1)</script>.pdf'
+    desk.brings(Media(file_name=name, lines=("<b>",), mimetype='"><i>'), "document")
+
+    for html in (bubbles(desk, acme_admin), at_browser(acme_admin).get(desk.at("/chats?part=list")).content.decode()):
+        assert "<script>alert" not in html
+        assert "&quot;&gt;&lt;script&gt;" in html
+        assert "<b>" not in html

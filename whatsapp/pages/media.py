@@ -70,7 +70,7 @@ class Brought:
     name: str
     tile: Tile | None
     is_large: bool
-    #: On the picture itself.
+    #: Of sound and video, as on a watch.
     length: str
     facts: str
     lines: list[str]
@@ -108,7 +108,8 @@ def _link(media: Media, preview: str) -> Brought:
 
 def words_of(row: Message, brought: Brought | None) -> str:
     """The text of a bubble, unless it is the name of what it brings."""
-    return "" if brought and row.kind in _NAMED else row.body
+    is_name = brought is not None and (row.kind in _NAMED or row.body == brought.name)
+    return "" if is_name else row.body
 
 
 def look_of(kind: str, media: Media | None) -> tuple[str, str]:
@@ -129,7 +130,7 @@ def in_a_list(kind: str, body: str, media: Media | None) -> tuple[str, str]:
     elif media and media.seconds:
         word = f"{word} {length(media.seconds)}"
     said = " ".join(body.split())
-    return icon, f"{word}: {said}" if said else word
+    return icon, f"{word}: {said}" if said and said != word else word
 
 
 def length(seconds: int) -> str:

@@ -198,6 +198,8 @@ def picture(
     shown = page if name != "login" else browsers.page(size=size, color_scheme=scheme)
     shown.goto(path)
     expect(shown.locator("main")).to_be_visible()
+    for photo in shown.locator(".tile img").all():
+        expect(photo).to_have_js_property("complete", True)
     file = FOLDER / f"{name}-{device}-{scheme}.png"
     shown.screenshot(path=file, full_page=name not in ("login", "chats", "conversation", "events", "audit"))
     # A drawing of few colours needs no more of them in the file.

@@ -73,11 +73,12 @@ class CompanyAPIView(APIView):
             response = run_in(asked.company, self._handle, asked)
         except Exception as error:
             response = self.handle_exception(error)
-        self.response = self.finalize_response(asked, response, *args, **kwargs)
+        # Any of Django's, whatever its stubs say.
+        self.response = self.finalize_response(asked, cast(Response, response), *args, **kwargs)
         return self.response
 
-    def _handle(self, request: CompanyRequest) -> Response:
+    def _handle(self, request: CompanyRequest) -> HttpResponseBase:
         known = (request.method or "").lower() in self.http_method_names
         handler = getattr(self, (request.method or "").lower(), None) if known else None
         answer = (handler or self.http_method_not_allowed)(request, *self.args, **self.kwargs)
-        return answer if isinstance(answer, Response) else ok(answer)
+        return answer if isinstance(answer, HttpResponseBase) else ok(answer)

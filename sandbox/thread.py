@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from sandbox.control import contents
 from sandbox.control.serving import ControlServer
 from sandbox.core import CA_FILE, Sandbox
 from sandbox.protocol import adv, media
@@ -31,6 +32,7 @@ from sandbox.world.faults import Faults
 from sandbox.world.group import Group
 from sandbox.world.group_post import send_to_group
 from sandbox.world.phone import Phone
+from sandbox.world.thumbnails import look_at
 from sandbox.world.world import World
 
 P = ParamSpec("P")
@@ -154,8 +156,14 @@ class SandboxThread:
     def send_image(
         self, sender: Phone, recipient: Phone, image: bytes, caption: str = "", mimetype: str = "image/jpeg"
     ) -> str:
-        message = self.call(image_message, self.world, image, caption, mimetype)
+        message = self.call(image_message, self.world, image, caption, mimetype, look_at(image))
         return self.send_message(sender, recipient, message, stanza_type="media")
+
+    def send_thing(self, sender: Phone, recipient: Phone, **body: Any) -> str:
+        """Said as to the control API: `document={"name": "bill.pdf"}, text="Due"`. Raises ApiError."""
+        content = contents.read(body)
+        message = self.call(content.make, self.world)
+        return self.send_message(sender, recipient, message, stanza_type=content.stanza_type)
 
     def open_image(self, message: Any) -> bytes:
         """The picture out of an e2e.Message."""

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -41,7 +41,15 @@ from tests.socketio.raw import Raw
 from tests.sockets import Socket
 from tests.whatsapp.desk import NOON, Desk, text
 from wharf import seals
-from whatsapp.engine.port import ChallengeIssued, Connected, ConnectionLost, ReactionReceived, TypingSeen
+from whatsapp.engine.port import (
+    ChallengeIssued,
+    Connected,
+    ConnectionLost,
+    Media,
+    Preview,
+    ReactionReceived,
+    TypingSeen,
+)
 from whatsapp.engine.port import Person as Party
 from whatsapp.models import (
     Chat,
@@ -58,6 +66,7 @@ from whatsapp.models import (
     WebhookEndpoint,
     WebhookLane,
 )
+from whatsapp.models import Media as Brought
 from whatsapp.office import office
 from whatsapp.routing import websocket_urlpatterns
 from whatsapp.services import access, sessions, signed, typing
@@ -76,6 +85,7 @@ SECRETS: Final = (NUMBER, BOB.pn, BOB.lid, BOB.name, "Acmesfrontdesk", "Acmesque
 #: What is never told live anyway.
 ALL_SECRETS: Final = (
     *SECRETS, "Acmeshook", "Acmesinviter", "Acmesresponse", "Acmesletter", "Acmeskey",
+    "Acmespicture",
 )  # fmt: skip
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -124,7 +134,8 @@ def _neighbours(acme: Company, manager: Person) -> str:
 
 def _acmes(acme: Company, granted: Person, revoked: Person) -> tuple[Desk, dict[str, str]]:
     desk = Desk.open(acme, number=NUMBER, name="Acmesfrontdesk", profile="Acmesprofile")
-    desk.tell(text("Acmesquestion", peer=BOB), reaction("👍"))
+    brought = Media(preview=Preview(b"Acmespicture", 1, 1))
+    desk.tell(replace(text("Acmesquestion", peer=BOB), media=brought), reaction("👍"))
     # As if somebody had just looked at the code again.
     Session.objects.update(qr="2@acmescode", qr_expires_at="2999-01-01T00:00Z")
     sharing = {"company": acme, "session_id": desk.session_id, "by": SYSTEM}
@@ -172,7 +183,7 @@ def _endpoint(acme: Company) -> tuple[str, str]:
 
 
 def _rows() -> list[object]:
-    theirs = (Session, Chat, Message, Reaction, ManagerAccess, Transition, Pacing)
+    theirs = (Session, Chat, Message, Brought, Reaction, ManagerAccess, Transition, Pacing)
     models = (*theirs, InboundSecret, WebhookEndpoint, WebhookLane, Delivery, DeadLetter)
     rows: list[object] = [list(model.objects.order_by("pk").values()) for model in models]
     with connection.cursor() as cursor:
@@ -330,6 +341,7 @@ API: Final[dict[str, dict[str, Call]]] = {
     f"{_S}/messages": {"POST": Call(TEXT)},
     f"{_S}/messages/batch": {"POST": Call({"messages": [TEXT]})},
     f"{_S}/messages/<str:message_id>": {"GET": Call()},
+    f"{_S}/messages/<str:message_id>/preview": {"GET": Call()},
     f"{_S}/messages/<str:message_id>/reaction": {"POST": Call({"emoji": "🎉"})},
     "api/whatsapp/reaction": {"POST": Call(REACTION)},
     f"{_S}/messages/<str:message_id>/cancel": {"POST": Call()},
@@ -371,6 +383,7 @@ SMUGGLED: Final = {
     f"{_S}/managers": {"POST"},
     f"{_S}/managers/<str:manager_id>": {"DELETE"},
     f"{_S}/messages/<str:message_id>": {"GET"},
+    f"{_S}/messages/<str:message_id>/preview": {"GET"},
     f"{_S}/messages/<str:message_id>/reaction": {"POST"},
     f"{_S}/messages/<str:message_id>/cancel": {"POST"},
     f"{_S}/chats/<str:chat_id>": {"GET", "PATCH"},
@@ -422,6 +435,7 @@ PAGES: Final[dict[str, dict[str, Call]]] = {
     f"{_C}/typing": {"POST": Call({"typing": "true"})},
     f"{_C}/watching": {"POST": Call()},
     f"{_C}/messages/<str:message_id>": {"GET": Call()},
+    f"{_C}/messages/<str:message_id>/preview": {"GET": Call()},
     f"{_C}/messages/<str:message_id>/reaction": {"GET": Call(), "POST": Call({"emoji": "🎉"})},
     f"{_P}/queue": {"GET": Call()},
     f"{_P}/queue/pace": {"POST": Call({"min_gap": "5", "max_gap": "9"})},

@@ -21,6 +21,13 @@ class MessageNotFound(WharfError):
     text = sentence("Message not found")
 
 
+class PreviewNotFound(WharfError):
+    """The message is there, and brought no picture."""
+
+    code, kind = "preview_not_found", Kind.NOT_FOUND
+    text = sentence("This message has no preview")
+
+
 class GrantNotFound(WharfError):
     code, kind = "access_not_found", Kind.NOT_FOUND
     text = sentence("This manager has no access to the session")

@@ -20,6 +20,7 @@ from whatsapp.models import (
     Delivery,
     Event,
     ManagerAccess,
+    Media,
     Message,
     MessageStatus,
     Reaction,
@@ -170,7 +171,12 @@ def chat(row: Chat, session_id: str, company_id: str) -> Shape:
 
 
 def message(
-    row: Message, session_id: str, company_id: str, own_number: str, reactions: Iterable[Reaction] = ()
+    row: Message,
+    session_id: str,
+    company_id: str,
+    own_number: str,
+    reactions: Iterable[Reaction] = (),
+    brought: Media | None = None,
 ) -> Shape:
     """Needs the sender and the writer selected; `reactions` are those on show. The secret never leaves."""
     return {
@@ -185,6 +191,7 @@ def message(
         "body": row.body,
         "messageType": row.kind,
         "mediaUrl": None,
+        "media": media(brought) if brought else None,
         "timestamp": moment(row.timestamp),
         "status": row.status,
         "errorCode": row.error_code or None,
@@ -197,6 +204,29 @@ def message(
         "manager": person(row.sent_by),
         "reactions": [reaction(each) for each in reactions],
         "createdAt": moment(row.created_at),
+    }
+
+
+def media(row: Media) -> Shape:
+    """What the sender's phone says of the thing; null is what it does not. The picture has an address of its own."""
+    return {
+        "mimetype": row.mimetype or None,
+        "fileName": row.file_name or None,
+        "size": row.size or None,
+        "pages": row.pages or None,
+        "seconds": row.seconds or None,
+        "width": row.width or None,
+        "height": row.height or None,
+        "isVoice": row.is_voice,
+        "isAnimated": row.is_animated,
+        "isViewOnce": row.is_once,
+        "title": row.title or None,
+        "description": row.description or None,
+        "address": row.address or None,
+        "latitude": row.latitude,
+        "longitude": row.longitude,
+        "lines": list(row.lines),
+        "hasPreview": row.has_preview,
     }
 
 

@@ -9,12 +9,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.control import inputs, pictures, shapes
+from sandbox.control import contents, inputs, pictures, shapes
 from sandbox.control.errors import ApiError, bad_input
 from sandbox.core import Sandbox
 from sandbox.protocol.adv import Break, NotALinkingQR, WrongCode
-from sandbox.protocol.protos import e2e
-from sandbox.server.media import image_message
 from sandbox.server.pairing import PairingRefused
 from sandbox.server.switchboard import NoCodeWanted, QRExpired
 from sandbox.world import account, post, reacting, receipts, typing
@@ -137,19 +135,13 @@ async def unlink(request: Request) -> Response:
 
 
 async def send(request: Request) -> Response:
-    phone, body = phone_of(request), await inputs.body_of(request, "to", "text", "image")
-    proto, stanza_type = _written(request, body), "media" if body.get("image") else "text"
+    phone, body = phone_of(request), await inputs.body_of(request, "to", "text", *contents.KINDS)
+    content = await asyncio.to_thread(contents.read, body)
     to, world = _addressed(request, phone, body.get("to")), sandbox_of(request).world
+    proto, kind = content.make(world), content.stanza_type
     if isinstance(to, Group):
-        return kept(request, {"id": send_to_group(world, phone, to, proto, stanza_type=stanza_type)})
-    return kept(request, {"id": post.send(world, phone, to, proto, stanza_type=stanza_type)})
-
-
-def _written(request: Request, body: inputs.Json) -> Any:
-    if body.get("image") is None:
-        return e2e.Message(conversation=inputs.text(body, "text"))
-    mimetype, image = pictures.decode(inputs.text(body, "image", limit=12 << 20))
-    return image_message(sandbox_of(request).world, image, inputs.optional_text(body, "text"), mimetype)
+        return kept(request, {"id": send_to_group(world, phone, to, proto, stanza_type=kind)})
+    return kept(request, {"id": post.send(world, phone, to, proto, stanza_type=kind)})
 
 
 def _addressed(request: Request, phone: Phone, to: object) -> Phone | Group:

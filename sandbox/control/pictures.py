@@ -12,11 +12,10 @@ import zxingcpp
 from PIL import Image, UnidentifiedImageError
 
 from sandbox.control.errors import ApiError, bad_input
+from sandbox.world.thumbnails import FORMATS, MAX_PIXELS
 
 DATA_URL = re.compile(r"data:(image/[a-z0-9.+-]+);base64,", re.IGNORECASE)
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 QR_FORMATS = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-MAX_PIXELS = 40_000_000  # a large phone's camera
 
 
 def is_data_url(text: str) -> bool:

@@ -16,11 +16,13 @@ KINDS = {
     "videoMessage": "video",
     "audioMessage": "audio",
     "documentMessage": "document",
+    "documentWithCaptionMessage": "document",
     "stickerMessage": "sticker",
     "contactMessage": "contact",
     "locationMessage": "location",
     "reactionMessage": "reaction",
     "pollCreationMessage": "poll",
+    "pollCreationMessageV3": "poll",
     "protocolMessage": "protocol",
 }
 STATUSES = ("sent", "delivered", "read", "played")  # in the order they come
@@ -73,9 +75,13 @@ def with_secret(proto: Any) -> Any:
 
 
 def text_of(proto: Any) -> str:
+    """What was said, or the name of what was sent."""
+    document = proto.documentWithCaptionMessage.message.documentMessage
     found = proto.conversation or proto.extendedTextMessage.text
-    for part in (proto.imageMessage, proto.videoMessage, proto.documentMessage):
+    for part in (proto.imageMessage, proto.videoMessage, proto.documentMessage, document):
         found = found or part.caption
+    found = found or proto.documentMessage.fileName or proto.contactMessage.displayName
+    found = found or proto.locationMessage.name or proto.pollCreationMessageV3.name
     return str(found or proto.reactionMessage.text)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import msgpack
 
 from tests.engine.properties import STEADY
-from whatsapp.engine import port, wire
+from whatsapp.engine import bounds, port, wire
 
 TEXT = st.text(max_size=50)
 #: As SQLite counts.
@@ -43,9 +43,17 @@ COMMANDS = st.one_of(
     of(port.Disconnect),
     of(port.Logout),
 )
+PREVIEWS = of(port.Preview)
+MEDIA = of(
+    port.Media,
+    latitude=st.none() | SECONDS,
+    longitude=st.none() | SECONDS,
+    lines=st.lists(TEXT, max_size=3).map(tuple),
+    preview=st.none() | PREVIEWS,
+)
 KINDS: dict[type, st.SearchStrategy[Any]] = {
     port.ChallengeIssued: of(port.ChallengeIssued, kind=st.sampled_from(["qr", "code"])),
-    port.MessageReceived: of(port.MessageReceived, **PEOPLE),
+    port.MessageReceived: of(port.MessageReceived, **PEOPLE, media=st.none() | MEDIA),
     port.MessageUnreadable: of(port.MessageUnreadable, **PEOPLE),
     port.MessageLost: of(port.MessageLost, **PEOPLE),
     port.ReceiptReceived: of(port.ReceiptReceived, wa_ids=IDS, peer=PERSONS),
@@ -147,6 +155,19 @@ def test_a_frame_that_is_too_long_is_refused_before_it_is_read() -> None:
 
 def test_the_longest_message_fits_into_a_frame() -> None:
     person = port.Person("1" * 20, "1" * 32, "\U0001f600" * 120)
-    longest = port.MessageReceived("A" * 64, 0.0, False, "g" * 64, person, person, "text", "\0" * 65_536)
+    preview = port.Preview(bytes(bounds.MAX_PREVIEW), 1024, 1024)
+    lines = ("\U0001f600" * bounds.MAX_NAME,) * bounds.MAX_LINES
+    media = port.Media(description="\U0001f600" * bounds.MAX_DESCRIPTION, lines=lines, preview=preview)
+    longest = port.MessageReceived("A" * 64, 0.0, False, "g" * 64, person, person, "text", "\0" * 65_536, media)
 
     assert len(wire.encode(port.Report("s", longest, seq=2**62))) < wire.MAX_FRAME
+
+
+def test_a_message_without_media_says_nothing_of_it() -> None:
+    plain = port.MessageReceived("A", 0.0, False, "", port.Person(pn="1"), port.Person(pn="1"), "text", "Hello")
+
+    frame = wire.encode(port.Report("s", plain, seq=1))
+
+    assert b"media" not in frame
+    assert wire.decode(frame[wire.HEADER :]) == port.Report("s", plain, seq=1)
+    assert plain.media is None

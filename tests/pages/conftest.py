@@ -17,8 +17,11 @@ from tenants.models import Company
 from tests.browser import Browsers, Site
 from tests.people import Person
 from tests.whatsapp.conftest import harbour, on_sandbox, sandbox  # noqa: F401
+from whatsapp.engine import port
 from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Session
 from whatsapp.services import access, sessions
+from whatsapp.services.inbound import preview
+from whatsapp.services.media import row_of
 
 T = TypeVar("T")
 
@@ -60,6 +63,14 @@ class Desk:
         unread = self.run(Message.objects.filter(chat=self.chat, from_me=False, is_read=False).count)
         changes = {"last_message_at": row.timestamp, "last_message_text": text[:200], "unread_count": unread}
         self.run(Chat.objects.filter(pk=self.chat.pk).update, **changes)
+        return row
+
+    def brings(self, media: port.Media | None, kind: str = "image", text: str = "", **more: object) -> Message:
+        """A message of Bob's with something beside its words."""
+        row = self.says(text, kind=kind, **more)
+        if media is not None:
+            self.run(row_of(row, media).save, force_insert=True)
+        self.run(Chat.objects.filter(pk=self.chat.pk).update, last_message_text=preview(row))
         return row
 
     def grant(self, manager: Person, *, read: bool = True, write: bool = False) -> None:

@@ -3,6 +3,7 @@
 Over the real worker and the local WhatsApp, like the tests; no test itself, hence the name.
 """
 
+import io
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -10,7 +11,7 @@ from typing import Final
 
 import pytest
 from django.utils import timezone
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
@@ -40,6 +41,8 @@ TALK: Final = (
     ("in", "Half past eight is perfect.\nIs the terrace open?"),
     ("out", "It is, if the wind allows. I have put you down for the terrace."),
 )
+#: Said with a photo.
+PHOTO: Final = "This is the view from there last year."
 
 
 @pytest.mark.django_db(transaction=True)
@@ -110,11 +113,27 @@ def talk(harbour: Harbour, session_id: str, shop: Phone, guests: list[Phone], by
             harbour.received(text)
         else:
             harbour.becomes(answers(harbour, session_id, first, text, by), "delivered")
+    harbour.wa.send_image(first, shop, evening(), PHOTO)
+    harbour.received(PHOTO)
     harbour.wa.read(first, [message.id for message in first.inbox][:1])
     for guest, text in zip(others, ("Thank you, see you tomorrow", "Можно забронировать зал?"), strict=True):
         harbour.wa.send_text(guest, shop, text)
         harbour.received(text)
     return harbour.run(Chat.objects.get, contact__phone_number=first.number).pk
+
+
+def evening() -> bytes:
+    """A photo of a terrace by the water, as far as rectangles go."""
+    photo, out = Image.linear_gradient("L").resize((1600, 1200)), io.BytesIO()
+    sky = ImageOps.colorize(photo, "#27496d", "#f6b26b")
+    draw = ImageDraw.Draw(sky)
+    draw.ellipse((1050, 560, 1230, 740), fill="#ffe8b0")
+    draw.rectangle((0, 700, 1600, 1200), fill="#1f5f73")
+    draw.polygon([(380, 700), (520, 330), (520, 700)], fill="#f4efe6")
+    draw.rectangle((340, 700, 600, 740), fill="#7a3e2b")
+    draw.rectangle((0, 1010, 1600, 1200), fill="#8a5a3c")
+    sky.save(out, "JPEG")
+    return out.getvalue()
 
 
 def a_month_of_talk(session_id: str) -> None:
@@ -183,6 +202,8 @@ def picture(
     shown = page if name != "login" else browsers.page(size=size, color_scheme=scheme)
     shown.goto(path)
     expect(shown.locator("main, #main").first).to_be_visible()
+    for photo in shown.locator(".tile img").all():
+        expect(photo).to_have_js_property("complete", True)
     file = FOLDER / f"{name}-{device}-{scheme}.png"
     shown.screenshot(path=file, full_page=name not in WINDOWS)
     # A drawing of few colours needs no more of them in the file.

@@ -12,6 +12,7 @@ from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from sandbox.world.phone import Phone
 from tests.browser import Browsers, aside, log_in, needs_chromium
+from tests.jpegs import picture
 from tests.pages.conftest import Desk
 from tests.people import Person
 from tests.waiting import eventually
@@ -117,6 +118,13 @@ def test_a_company_links_a_number_and_answers_a_customer(
     is_marked(manager, "We are open.", "read")
     harbour.wa.send_text(bob, shop, "Thanks, see you!")
     expect(manager.locator(".bubble.theirs")).to_have_count(2)
+
+    # A photo comes with its small picture, in a box that was there before it.
+    harbour.wa.send_image(bob, shop, picture(1600, 1200), "Our table?")
+    photo = manager.locator(".bubble.theirs", has_text="Our table?").get_by_alt_text("Small preview of the photo")
+    expect(photo).to_have_js_property("naturalWidth", 100)
+    assert photo.evaluate("image => [image.clientWidth, image.clientHeight]") == [240, 180]
+    expect(manager.locator("a.chat")).to_contain_text("Photo: Our table?")
 
     # The phone unlinks, and both are told why.
     harbour.wa.unlink(shop, 1)

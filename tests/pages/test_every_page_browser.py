@@ -1,5 +1,6 @@
 """Every page in a real browser: usable by everybody, on a narrow phone, in light and dark, and light to load."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -13,8 +14,8 @@ from tenants.models import Company
 from tests.browser import PHONE, Browsers, aside, log_in, needs_chromium, overflow
 from tests.pages.conftest import Desk
 from tests.people import Person
-from tests.test_strangers import PAGES, PUBLIC, Scene, filled
-from tests.whatsapp.desk import text
+from tests.test_strangers import BOB, PAGES, PUBLIC, Scene, filled
+from tests.whatsapp.desk import BILL, PHOTO, VOICE, bringing, text
 from whatsapp.services import inviting
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transaction=True)]
@@ -22,12 +23,13 @@ pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.django_db(transac
 NARROW: Final = (360, 740)
 #: What a page may weigh without pictures that people sent, with everything that it loads.
 MOST_BYTES: Final = 150_000
-#: Addresses of the older systems, that lead to one of these; a file; and one that is a part of a page.
+#: Addresses of the older systems, that lead to one of these; a file; a picture; and one that is a part of a page.
 _NO_PAGES: Final = {
     "whatsapp-pairing.html",
     "whatsapp-qr.html",
     "audit/export",
     "sessions/<str:session_id>/chats/<str:chat_id>/messages/<str:message_id>",
+    "sessions/<str:session_id>/chats/<str:chat_id>/messages/<str:message_id>/preview",
 }
 #: An event of which only the delivery is left.
 _DELIVERED: Final = "webhooks/<str:endpoint_id>/events/<str:event_id>"
@@ -82,7 +84,9 @@ def test_nobody_is_kept_out_of_any_page(
     browsers: Browsers, acme: Company, globex: Company, acme_admin: Person, scheme: str, language: str, rules: Any
 ) -> None:
     scene = aside(Scene.set, acme, globex)
-    aside(run_in, acme, scene.desk.tell, text("https://example.test/" + "a-very-long-word" * 20))
+    long = text("https://example.test/" + "a-very-long-word" * 20)
+    brought = [bringing(PHOTO, "image", "Look"), bringing(BILL, "document"), bringing(VOICE, "audio")]
+    aside(run_in, acme, scene.desk.tell, long, *(replace(each, peer=BOB, sender=BOB) for each in brought))
     page = browsers.page(size=NARROW, color_scheme=scheme, reduced_motion="reduce", language=language)
     log_in(page, acme_admin)
     for address in addresses(scene):

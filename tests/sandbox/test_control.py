@@ -386,3 +386,54 @@ def test_only_devices_that_are_present_hear_who_is_writing(shop: Shop, someone: 
     shop.wa.type(bob, shop.phone)
     until(lambda: len(shop.wa.watch.said("out", "chatstate")) == said + 1, "the device is told")
     device.is_present = False
+
+
+THINGS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "image": ({"image": as_png("x"), "text": "look"}, "image", "look"),
+    "document": ({"document": {"name": "bill.pdf", "mimetype": "application/pdf", "pages": 3}}, "document", "bill.pdf"),
+    "document with words": (
+        {"document": {"name": "bill.pdf", "preview": as_png("x")}, "text": "Due"},
+        "document",
+        "Due",
+    ),
+    "video": ({"video": {"seconds": 31, "preview": as_png("x")}, "text": "look"}, "video", "look"),
+    "voice": ({"voice": {"seconds": 7}}, "audio", ""),
+    "location": ({"location": {"latitude": 53.5, "longitude": 9.9, "name": "Pier 4"}}, "location", "Pier 4"),
+    "contact": ({"contact": {"name": "Eve", "number": "+49 1555 0000088"}}, "contact", "Eve"),
+    "poll": ({"text": "When?", "poll": {"options": ["Mon", "Tue"]}}, "poll", "When?"),
+}
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_people_send_each_other_things(control: httpx.Client, someone: Someone, name: str) -> None:
+    body, kind, text = THINGS[name]
+    ana, bob = someone("Ana"), someone("Bob")
+
+    answer = control.post(f"/phones/{ana.number}/send", json={"to": bob.number, **body})
+
+    assert answer.status_code == 200, answer.text
+    [message] = control.get(f"/phones/{bob.number}/inbox").json()["messages"]
+    assert (message["kind"], message["text"]) == (kind, text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"image": as_png("x"), "voice": {"seconds": 7}},
+        {"voice": 7},
+        {"voice": {}},
+        {"voice": {"seconds": 0}},
+        {"voice": {"seconds": 7, "loud": True}},
+        {"video": {"seconds": 7, "preview": "data:image/png;base64,aGVsbG8="}},
+        {"document": {"name": " "}},
+        {"location": {"latitude": 91, "longitude": 0}},
+        {"location": {"latitude": "53", "longitude": 0}},
+        {"contact": {"name": "Eve", "number": "x"}},
+        {"poll": {"options": ["Mon", "Tue"]}},
+        {"text": "When?", "poll": {"options": ["Mon"]}},
+    ],
+)
+def test_what_no_phone_could_send_is_refused(control: httpx.Client, someone: Someone, body: dict[str, Any]) -> None:
+    ana, bob = someone("Ana"), someone("Bob")
+
+    refused(control.post(f"/phones/{ana.number}/send", json={"to": bob.number, **body}), 400, "bad_input")

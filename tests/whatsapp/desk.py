@@ -1,21 +1,24 @@
 """A linked session of acme, owned by a worker, and what an engine would tell of it: for tests without an engine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from accounts.permissions import SYSTEM
 from fleet import leases
 from fleet.leases import Lease
 from fleet.models import Placement, Worker
 from tenants.models import Company
+from tests.jpegs import SMALL
 from whatsapp.engine.port import (
     Connected,
     EngineEvent,
+    Media,
     MessageLost,
     MessageReceived,
     MessageUnreadable,
     Person,
+    Preview,
     ReceiptKind,
     ReceiptReceived,
     SendFinished,
@@ -35,6 +38,9 @@ BOB_BY_NUMBER: Final = Person(pn=BOB.pn, name="Bob")
 BOB_BY_LID: Final = Person(lid=BOB.lid, name="Bob")
 EVE: Final = Person(pn="4915550000088", lid="88000000000001", name="Eve")
 GROUP: Final = "120363000000000001@g.us"
+PHOTO: Final = Media(mimetype="image/jpeg", size=81_000, width=1600, height=1200, preview=Preview(SMALL, 72, 54))
+BILL: Final = Media(mimetype="application/pdf", file_name="bill.pdf", size=77_000, pages=3)
+VOICE: Final = Media(mimetype="audio/ogg; codecs=opus", size=9_000, seconds=7, is_voice=True)
 #: WhatsApp's times are whole seconds.
 NOON: Final = 1_767_268_800.0
 
@@ -137,6 +143,12 @@ def text(
         kind="text",
         text=body,
     )
+
+
+def bringing(media: Media, kind: str = "image", body: str = "", **said: Any) -> MessageReceived:
+    """A message with something beside its words; `said` as in `text`."""
+    plain = text(body, wa_id=said.pop("wa_id", f"IN-{kind}-{body}"), **said)
+    return replace(plain, kind=kind, media=media)
 
 
 def unreadable(wa_id: str, *, at: float = NOON, peer: Person = BOB, from_me: bool = False) -> MessageUnreadable:

@@ -1,5 +1,6 @@
 """Taking over companies from system A (seed rows 3, 15, 134): all that can come comes, once, and to its owner alone."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,11 +22,12 @@ from fleet.models import Placement
 from tenants.context import run_in
 from tenants.models import Company
 from tests.conftest import ApiClients
+from tests.jpegs import picture
 from tests.people import Person, client_for, make_person
 from tests.whatsapp.desk import Desk, text
 from tests.whatsapp.vcl_back import NOON, PASSWORD, VclBack, made_beside
 from whatsapp.engine.port import Person as Party
-from whatsapp.models import Account, Chat, Imported, ManagerAccess, Message, Session
+from whatsapp.models import Account, Chat, Imported, ManagerAccess, Media, Message, Session
 from whatsapp.services import access, chats
 
 pytestmark = pytest.mark.django_db
@@ -276,9 +278,29 @@ def test_kinds_are_ours(a: VclBack, shop: Shop, theirs: str, ours: str) -> None:
     assert (message.kind, message.body) == (ours, "Подпись")
 
 
+def test_small_pictures_and_spoken_words_come_along(a: VclBack, shop: Shop) -> None:
+    """whatsapp-web.js gives the picture where the text should be."""
+    small = base64.b64encode(picture(72, 54)).decode()
+    photo = a.message(shop.session, shop.chat, small, messageType="image")
+    voice = a.message(shop.session, shop.chat, "", messageType="ptt")
+    for words in (small[:300], "/9j/" + "A" * 200, "Подпись"):
+        a.message(shop.session, shop.chat, words, messageType="image")
+
+    take(a)
+    take(a)
+
+    rows = run_in(shop.target, lambda: {row.pk: row for row in Media.objects.select_related("message")})
+    assert {pk: (row.preview_width, row.preview_height, row.is_voice) for pk, row in rows.items()} == {
+        photo: (72, 54, False),
+        voice: (0, 0, True),
+    }
+    assert bytes(rows[photo].preview or b"") == picture(72, 54)
+    assert rows[photo].message.body == ""
+
+
 # -- again -----------------------------------------------------------------------------------------------------------
 def everything(company: Company) -> list[object]:
-    models: list[Any] = [Session, Account, Chat, Message, ManagerAccess, Imported]
+    models: list[Any] = [Session, Account, Chat, Message, Media, ManagerAccess, Imported]
     inside = run_in(company, lambda: [list(model.objects.order_by("pk").values()) for model in models])
     shared: list[Any] = [Company, User, Membership, Registration, Placement]
     return [*inside, *(list(model.objects.order_by("pk").values()) for model in shared)]

@@ -39,7 +39,7 @@ MESSAGE_KEYS = {
     *("id", "chatId", "sessionId", "companyId", "messageId", "fromMe", "fromNumber", "fromName", "body"),
     *("messageType", "mediaUrl", "timestamp", "isRead", "managerId", "createdAt", "manager"),
 }
-ADDED_TO_MESSAGE = {"status", "errorCode", "reactions", "retryAt", "priority", "sendAt", "expiresAt"}
+ADDED_TO_MESSAGE = {"media", "status", "errorCode", "reactions", "retryAt", "priority", "sendAt", "expiresAt"}
 NAMES = {"firstName", "lastName", "email"}
 
 

@@ -1,5 +1,6 @@
 """The worker with real hosts on the sandbox: what people want comes true, and nothing that happens is lost."""
 
+import base64
 import os
 import signal
 
@@ -9,10 +10,12 @@ from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from sandbox.protocol.node import Node
+from tests.jpegs import picture
 from tests.waiting import eventually
 from tests.whatsapp.harbour import Harbour, WorkerThread
 from whatsapp.engine import device_store
-from whatsapp.models import Message, MessageStatus, Session
+from whatsapp.engine.jpeg import measure
+from whatsapp.models import Media, Message, MessageStatus, Session
 from whatsapp.services import sessions
 from whatsapp.worker import patience
 
@@ -68,6 +71,32 @@ def test_a_message_written_on_the_linked_phone_is_recorded_as_ours(harbour: Harb
     assert row.chat.contact is not None
     assert row.chat.contact.phone_number == bob.number
     harbour.becomes(row.pk, MessageStatus.DELIVERED)
+
+
+def test_what_phones_send_is_described_as_their_messages_do(harbour: Harbour) -> None:
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    harbour.linked(shop)
+    photo = picture(1600, 1200)
+    view = f"data:image/jpeg;base64,{base64.b64encode(photo).decode()}"
+
+    harbour.wa.send_image(bob, shop, photo, "A photo")
+    harbour.wa.send_thing(bob, shop, document={"name": "bill.pdf", "mimetype": "application/pdf"}, text="A document")
+    harbour.wa.send_thing(bob, shop, voice={"seconds": 7})
+    harbour.wa.send_thing(bob, shop, video={"seconds": 31, "preview": view}, text="A video")
+    harbour.wa.send_thing(bob, shop, location={"latitude": 53.5, "longitude": 9.9, "name": "A place", "preview": view})
+    harbour.wa.send_thing(bob, shop, contact={"name": "A contact", "number": "4915550000088"})
+    harbour.wa.send_thing(bob, shop, poll={"options": ["Mon", "Tue"]}, text="A poll")
+    harbour.received("A poll")
+
+    rows = harbour.run(lambda: {row.message.kind: row for row in Media.objects.select_related("message")})
+    seen = {kind: measure(bytes(row.preview or b"")) for kind, row in rows.items()}
+    assert seen == {**dict.fromkeys(rows), "image": (100, 75), "video": (100, 75), "location": (100, 75)}
+    assert (rows["image"].width, rows["image"].height, rows["image"].size) == (1600, 1200, len(photo))
+    assert (rows["document"].file_name, rows["document"].mimetype) == ("bill.pdf", "application/pdf")
+    assert (rows["audio"].seconds, rows["audio"].is_voice, rows["video"].seconds) == (7, True, 31)
+    assert (rows["location"].title, rows["location"].latitude) == ("A place", 53.5)
+    assert (rows["contact"].lines, rows["poll"].lines) == (["+4915550000088"], ["Mon", "Tue"])
+    assert rows["document"].message.body == "A document"
 
 
 def test_pausing_keeps_the_link_and_starting_needs_no_code(harbour: Harbour) -> None:

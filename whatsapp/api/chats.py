@@ -1,6 +1,8 @@
 """Chats and messages over REST (seed contract W9-W12, and sending to a number)."""
 
+from django.http import HttpResponse
 from django.utils.translation import gettext
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -8,6 +10,7 @@ from accounts.views import CompanyAPIView, CompanyRequest
 from wharf.api import ok
 from wharf.errors import WharfError, sentence
 from wharf.meanings import body
+from wharf.pictures import AskedForPicture, jpeg_answer
 from wharf.schema import envelope
 from whatsapp import shapes
 from whatsapp.api import serializers as s
@@ -17,6 +20,7 @@ from whatsapp.models import Chat, Message
 from whatsapp.services import chats, outbound, queue, reacting, typing
 from whatsapp.services.chat_care import ChatChange, change_chat
 from whatsapp.services.chats import ChatFilter
+from whatsapp.services.media import media_of
 from whatsapp.services.reactions import reactions_to
 from whatsapp.services.refusals import problem_text
 
@@ -93,7 +97,9 @@ class MessagesView(CompanyAPIView):
         )
         own = chat.account.phone_number
         reactions, company_id = reactions_to(rows), request.company.pk
-        listed = [shapes.message(row, session_id, company_id, own, reactions.get(row.pk, [])) for row in rows]
+        listed = [
+            shapes.message(row, session_id, company_id, own, reactions.get(row.pk, []), media_of(row)) for row in rows
+        ]
         return ok({"chat": _chat(chat, session_id, request), "messages": listed, "pagination": page.shape})
 
     @extend_schema(
@@ -191,10 +197,19 @@ class MessageView(CompanyAPIView):
         """One message with how far it has come."""
         row = outbound.find_message(message_id, session_id=session_id, by=request.actor)
         own, reactions = row.account.phone_number, reactions_to([row]).get(row.pk, [])
-        shape = shapes.message(row, session_id, request.company.pk, own, reactions)
+        shape = shapes.message(row, session_id, request.company.pk, own, reactions, media_of(row))
         wait = queue.wait_for(company=request.company, row=row)
         told = held(wait) if wait else {"heldReason": None, "heldText": ""}
         return ok(shape | told | {"errorText": problem_text(row.error_code)})
+
+
+class PreviewView(CompanyAPIView):
+    content_negotiation_class = AskedForPicture
+
+    @extend_schema(operation_id="showPreview", tags=["messages"], responses={(200, "image/jpeg"): OpenApiTypes.BINARY})
+    def get(self, request: CompanyRequest, session_id: str, message_id: str) -> HttpResponse:
+        """The small picture that came with a message (`media.hasPreview`), a JPEG of some kB; it never changes."""
+        return jpeg_answer(chats.preview(session_id=session_id, message_id=message_id, by=request.actor))
 
 
 class ReactionView(CompanyAPIView):

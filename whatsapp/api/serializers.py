@@ -381,6 +381,30 @@ class ReactedShape(Input):
     status = serializers.ChoiceField(ReactionStatus.choices)
 
 
+class MediaShape(Input):
+    """What a message brings, as its sender's phone describes it; null is what it does not say."""
+
+    mimetype = serializers.CharField(allow_null=True)
+    fileName = serializers.CharField(allow_null=True, help_text="Without folders.")
+    size = serializers.IntegerField(allow_null=True, help_text="Bytes.")
+    pages = serializers.IntegerField(allow_null=True)
+    seconds = serializers.IntegerField(allow_null=True)
+    width = serializers.IntegerField(allow_null=True, help_text="Pixels of the thing itself.")
+    height = serializers.IntegerField(allow_null=True)
+    isVoice = serializers.BooleanField(help_text="Spoken into the phone.")
+    isAnimated = serializers.BooleanField()
+    isViewOnce = serializers.BooleanField(help_text="To be seen once; no preview is kept.")
+    title = serializers.CharField(allow_null=True, help_text="A place's name, or that of a link's page.")
+    description = serializers.CharField(allow_null=True, help_text="What a link's page says of itself.")
+    address = serializers.CharField(allow_null=True)
+    latitude = serializers.FloatField(allow_null=True, help_text="Degrees.")
+    longitude = serializers.FloatField(allow_null=True)
+    lines = serializers.ListField(
+        child=serializers.CharField(), help_text="A poll's answers; people and numbers of contact cards."
+    )
+    hasPreview = serializers.BooleanField(help_text="`…/messages/{id}/preview` has a small JPEG.")
+
+
 class MessageShape(Input):
     id = serializers.CharField()
     chatId = serializers.CharField()
@@ -393,6 +417,7 @@ class MessageShape(Input):
     body = serializers.CharField()
     messageType = serializers.CharField()
     mediaUrl = serializers.CharField(allow_null=True)
+    media = MediaShape(allow_null=True)
     timestamp = serializers.DateTimeField()
     status = serializers.ChoiceField(MessageStatus.choices)
     errorCode = serializers.CharField(allow_null=True)

@@ -45,6 +45,7 @@ urlpatterns = [
     path("sessions/<str:session_id>/messages/batch", chats.BatchView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>", chats.MessageView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>/reaction", chats.ReactionView.as_view()),
+    path("sessions/<str:session_id>/messages/<str:message_id>/preview", chats.PreviewView.as_view()),
     path("reaction", lines.ReactionView.as_view()),
     path("sessions/<str:session_id>/messages/<str:message_id>/cancel", queue.CancelView.as_view()),
     path("sessions/<str:session_id>/queue", queue.QueueView.as_view()),

@@ -136,12 +136,50 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """The small picture that a message carries along: a JPEG of a size in pixels that its header tells."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Media:
+    """What a message says of the thing that it brings, as the sender's phone tells it: nothing has been downloaded.
+
+    Empty, zero or None is what it does not say. `size` is in bytes; `width` and `height` are the thing's own, in
+    pixels; `is_voice` was spoken into the phone; `is_once` is to be seen once, and has no preview. `title` is a place's
+    name or that of a link's page, `description` what the page says; `latitude` and `longitude` are in degrees. `lines`
+    are a poll's answers, or the people and numbers of contact cards.
+    """
+
+    mimetype: str = ""
+    file_name: str = ""
+    size: int = 0
+    pages: int = 0
+    seconds: int = 0
+    width: int = 0
+    height: int = 0
+    is_voice: bool = False
+    is_animated: bool = False
+    is_once: bool = False
+    title: str = ""
+    description: str = ""
+    address: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    lines: tuple[str, ...] = ()
+    preview: Preview | None = None
+
+
+@dataclass(frozen=True)
 class MessageReceived:
     """A message in one of the account's chats: from a contact, or written on the account's own phone (`from_me`).
 
     `group` is the group's JID or empty; `peer` is the other person of a one-to-one chat; `sender` wrote it.
     `at` is WhatsApp's time in seconds since the epoch. `kind` is text, image, video, audio, document, sticker,
-    contact, location, poll or other; `text` is the body or the caption.
+    contact, location, poll or other; `text` is the body or the caption; `media` what there is beside it.
     """
 
     wa_id: str
@@ -152,6 +190,12 @@ class MessageReceived:
     sender: Person
     kind: str
     text: str
+    media: Media | None = None
+
+    def __post_init__(self) -> None:
+        # What most messages have none of takes no room in their frames: what is not set is not written (`engine.wire`).
+        if self.media is None:
+            self.__dict__.pop("media", None)
 
 
 @dataclass(frozen=True)

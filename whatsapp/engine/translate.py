@@ -30,6 +30,7 @@ from whatsapp.engine.bounds import (
 )
 from whatsapp.engine.device_store import message_name
 from whatsapp.engine.ledger import Heard, Ignored
+from whatsapp.engine.media import media_in
 
 GROUP: Final = "g.us"
 LID: Final = "lid"
@@ -104,7 +105,9 @@ _KINDS: Final = {
     "locationMessage": "location",
     "liveLocationMessage": "location",
     "pollCreationMessage": "poll",
+    "pollCreationMessageV2": "poll",
     "pollCreationMessageV3": "poll",
+    "pollCreationMessageV5": "poll",
 }
 _REACTION: Final = "reactionMessage"
 #: Not something a person said: keys, edits of older messages. Their own features handle them.
@@ -158,6 +161,7 @@ def _message(raw: Any) -> port.EngineEvent | None:
         sender=sender,
         kind=_KINDS.get(field, "other"),
         text=clean(_text(raw.Message, field), MAX_TEXT),
+        media=media_in(raw, field),
     )
 
 

@@ -12,14 +12,17 @@ from typing import Final
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Count
 
+from whatsapp.engine import port
+from whatsapp.engine.jpeg import measure
 from whatsapp.imports import parsing
 from whatsapp.imports.intake import Intake, TakenChat
 from whatsapp.imports.parsing import Address
 from whatsapp.imports.report import Cause
 from whatsapp.imports.source import BATCH, Row
-from whatsapp.models import Account, Chat, Contact, Message, MessageStatus
+from whatsapp.models import Account, Chat, Contact, Media, Message, MessageStatus
 from whatsapp.services.contacts import Identity, resolve
 from whatsapp.services.inbound import preview
+from whatsapp.services.media import row_of
 
 WHAT: Final = "messages"
 #: So often the import says how far it is.
@@ -37,6 +40,7 @@ class _Draft:
     message: Message
     chat: TakenChat
     writer: Address | None
+    media: Media | None
 
 
 def take_messages(intake: Intake) -> None:
@@ -82,7 +86,16 @@ def _draft(intake: Intake, row: Row) -> _Draft | None:
         created_at=parsing.moment(row["createdAt"]) or at,
     )
     is_from_member = not from_me and chat.contact_id is None
-    return _Draft(message, chat, (participant or parsing.address(row["fromNumber"])) if is_from_member else None)
+    writer = (participant or parsing.address(row["fromNumber"])) if is_from_member else None
+    return _Draft(message, chat, writer, _media(message, row))
+
+
+def _media(message: Message, row: Row) -> Media | None:
+    """All that system A knows of it: whether it was spoken, and of some the small picture."""
+    jpeg = parsing.thumbnail(row["body"], message.kind)
+    size, is_voice = measure(jpeg), parsing.is_voice(row["messageType"])
+    media = port.Media(is_voice=is_voice, preview=port.Preview(jpeg, *size) if size else None)
+    return row_of(message, media) if is_voice or size else None
 
 
 # -- many ----------------------------------------------------------------------------------------------------------
@@ -125,7 +138,9 @@ def _insert(drafts: Sequence[_Draft]) -> set[str]:
     _find_writers({row.pk: row for row in accounts.filter(pk__in={draft.chat.account_id for draft in fresh})}, fresh)
     # What another session of the number has brought, or has come here since, is one message.
     stored = _copy([draft.message for draft in fresh])
-    _bring_up_to_date([draft for draft in fresh if draft.message.pk in stored])
+    new = [draft for draft in fresh if draft.message.pk in stored]
+    Media.objects.bulk_create(draft.media for draft in new if draft.media)
+    _bring_up_to_date(new)
     return stored
 
 

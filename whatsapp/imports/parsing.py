@@ -1,5 +1,7 @@
 """What system A's values mean in our words. Pure; whatever cannot be read is None or empty, never an error."""
 
+import base64
+import binascii
 import hashlib
 import math
 import re
@@ -98,6 +100,21 @@ def whatsapp_id(message_id: str | None) -> tuple[str, Address | None]:
 
 def kind(message_type: str | None) -> str:
     return _KINDS.get((message_type or "text").strip().lower(), "other")
+
+
+def thumbnail(body: str | None, kind: str) -> bytes:
+    """The small picture that stands where a text should be; empty for anything else."""
+    if kind == "text" or not _THUMBNAIL.match(body or ""):
+        return b""
+    try:
+        return base64.b64decode("".join((body or "").split()), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def is_voice(message_type: str | None) -> bool:
+    """whatsapp-web.js calls it "push to talk"."""
+    return (message_type or "").strip().lower() == "ptt"
 
 
 def said(body: str | None, kind: str) -> str:

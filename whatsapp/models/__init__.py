@@ -9,6 +9,7 @@ from whatsapp.models.day_figures import DayFigures
 from whatsapp.models.event import Event, EventCounter
 from whatsapp.models.imported import Imported
 from whatsapp.models.inbound_secret import InboundSecret
+from whatsapp.models.media import Media
 from whatsapp.models.message import EarlyReceipt, Message, MessageStatus
 from whatsapp.models.pacing import Pacing
 from whatsapp.models.reaction import Reaction, ReactionStatus
@@ -34,6 +35,7 @@ __all__ = [
     "Imported",
     "InboundSecret",
     "ManagerAccess",
+    "Media",
     "Message",
     "MessageStatus",
     "Pacing",

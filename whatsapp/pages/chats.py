@@ -15,13 +15,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import Role
 from accounts.pages import PageRequest
 from accounts.permissions import Permission
+from wharf.pictures import jpeg_answer
 from whatsapp.errors import MessageNotFound, SendingDenied
-from whatsapp.models import Message, MessageStatus, Reaction, ReactionStatus
+from whatsapp.models import Chat, Media, Message, MessageStatus, Reaction, ReactionStatus
 from whatsapp.pages.base import do, number, page, show, wants_json
 from whatsapp.pages.cards import card_of
+from whatsapp.pages.media import Brought, brought_by, in_a_list, words_of
 from whatsapp.pages.words import instead_of_text, mark_of
 from whatsapp.services import access, chats, outbound, reacting, typing
 from whatsapp.services.chats import ChatFilter
+from whatsapp.services.media import media_of
 from whatsapp.services.reactions import reactions_to
 from whatsapp.services.refusals import problem_text
 
@@ -46,6 +49,7 @@ class Bubble:
     who: str
     text: str
     instead: str
+    brought: Brought | None
     at: datetime
     status: str
     mark: str
@@ -67,23 +71,38 @@ class Put:
     state: str = ""
 
 
-def bubbles_of(rows: list[Message], *, in_group: bool = False, session_id: str = "") -> list[Bubble]:
-    """`session_id` is where the reader may write, else empty."""
+def bubbles_of(
+    rows: list[Message], session_id: str, *, in_group: bool = False, may_write: bool = False
+) -> list[Bubble]:
+    """`session_id` is where they are read."""
     reactions = reactions_to(rows)
-    return [bubble_of(row, reactions.get(row.pk, ()), in_group=in_group, session_id=session_id) for row in rows]
+    return [
+        bubble_of(row, session_id, reactions.get(row.pk, ()), media_of(row), in_group=in_group, may_write=may_write)
+        for row in rows
+    ]
 
 
 def bubble_of(
-    row: Message, reactions: Iterable[Reaction] = (), *, in_group: bool = False, session_id: str = ""
+    row: Message,
+    session_id: str,
+    reactions: Iterable[Reaction] = (),
+    media: Media | None = None,
+    *,
+    in_group: bool = False,
+    may_write: bool = False,
 ) -> Bubble:
     """Needs the sender and the writer selected."""
     mark, mark_text = mark_of(row.status) if row.from_me else ("", "")
+    instead = instead_of_text(row)
+    place = [session_id, row.chat_id, row.pk]
+    brought = None if instead else brought_by(row, media, reverse("preview", args=place))
     return Bubble(
         id=row.pk,
         is_ours=row.from_me,
         who=_who(row, in_group),
-        text=row.body,
-        instead=instead_of_text(row),
+        text=words_of(row, brought),
+        instead=instead,
+        brought=brought,
         at=row.timestamp,
         status=row.status,
         mark=mark,
@@ -91,7 +110,7 @@ def bubble_of(
         problem=problem_text(row.error_code) if row.from_me else "",
         detail=row.error_detail if row.from_me else "",
         reactions=[_put(each) for each in reactions],
-        react=reverse("reaction", args=[session_id, row.chat_id, row.pk]) if session_id and row.wa_id else "",
+        react=reverse("reaction", args=place) if may_write and row.wa_id else "",
     )
 
 
@@ -105,10 +124,8 @@ def _put(row: Reaction) -> Put:
     return Put(row.emoji, gettext("You"))
 
 
-def _where_to_write(request: PageRequest, session_id: str) -> str:
-    """The session's id for who may write in it."""
-    may = access.permissions_on(session_id, request.caller.actor)
-    return session_id if Permission.CHAT_WRITE in may else ""
+def _may_write(request: PageRequest, session_id: str) -> bool:
+    return Permission.CHAT_WRITE in access.permissions_on(session_id, request.caller.actor)
 
 
 def _who(row: Message, in_group: bool) -> str:
@@ -165,8 +182,28 @@ def _listed(request: PageRequest, session_id: str) -> dict[str, Any]:
     more = steps + 1 if whole.total > whole.limit and whole.limit < chats.MAX_LIMIT else 0
     query = QueryDict(mutable=True)
     query.update({name: value for name, value in (("show", shown), ("q", search)) if value})
-    listed = {"rows": [row for row, _ in rows], "search": search, "shown": shown, "more": more}
+    listed = {"rows": _lines_of([row for row, _ in rows]), "search": search, "shown": shown, "more": more}
     return {**listed, "query": query.urlencode()}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A chat in the list; `icon` tells what kind its last message is, if that is not text."""
+
+    chat: Chat
+    icon: str
+    last: str
+
+
+def _lines_of(rows: list[Chat]) -> list[Line]:
+    brought = chats.last_brought(rows)
+    return [_line(row, brought.get(row.pk)) for row in rows]
+
+
+def _line(row: Chat, last: Message | None) -> Line:
+    if last is None:
+        return Line(row, "", row.last_message_text)
+    return Line(row, *in_a_list(last.kind, last.body, media_of(last)))
 
 
 # -- a conversation --------------------------------------------------------------------------------------------------
@@ -181,7 +218,7 @@ def conversation(request: PageRequest, session_id: str, chat_id: str) -> HttpRes
     context: dict[str, Any] = {
         "chat": chat,
         "session_id": session_id,
-        "bubbles": bubbles_of(rows, in_group=chat.is_group, session_id=_where_to_write(request, session_id)),
+        "bubbles": bubbles_of(rows, session_id, in_group=chat.is_group, may_write=_may_write(request, session_id)),
         "older": at + 1 if at < whole.pages else 0,
         "newer": at - 1,
         "max_text": outbound.MAX_TEXT,
@@ -196,8 +233,17 @@ def conversation(request: PageRequest, session_id: str, chat_id: str) -> HttpRes
 def message(request: PageRequest, session_id: str, chat_id: str, message_id: str) -> HttpResponse:
     """One bubble, for a script that heard of a change."""
     row = _message_in(request, session_id, chat_id, message_id)
-    writable = _where_to_write(request, session_id)
-    return render(request, BUBBLE, {"bubble": bubbles_of([row], in_group=row.chat.is_group, session_id=writable)[0]})
+    may_write = _may_write(request, session_id)
+    bubble = bubbles_of([row], session_id, in_group=row.chat.is_group, may_write=may_write)[0]
+    return render(request, BUBBLE, {"bubble": bubble})
+
+
+@require_safe
+@page
+def preview(request: PageRequest, session_id: str, chat_id: str, message_id: str) -> HttpResponse:
+    """The small picture that came with a message; kept by the reader's browser, for it never changes."""
+    by = request.caller.actor
+    return jpeg_answer(chats.preview(session_id=session_id, chat_id=chat_id, message_id=message_id, by=by))
 
 
 def _message_in(request: PageRequest, session_id: str, chat_id: str, message_id: str) -> Message:
@@ -255,7 +301,7 @@ def send(request: PageRequest, session_id: str, chat_id: str) -> HttpResponse:
 
     if wants_json(request):
         row = outbound.find_message(deed().pk, session_id=session_id, by=caller.actor)
-        bubble = render_to_string(BUBBLE, {"bubble": bubble_of(row)}, request)
+        bubble = render_to_string(BUBBLE, {"bubble": bubble_of(row, session_id)}, request)
         return JsonResponse({"id": row.pk, "bubble": bubble})
     return do(request, deed, to=here, back=here)
 

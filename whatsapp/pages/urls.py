@@ -85,6 +85,7 @@ urlpatterns = [
     path(f"{_CHAT}/typing", chats.types, name="typing"),
     path(f"{_CHAT}/watching", chats.watches, name="watching"),
     path(f"{_CHAT}/messages/<str:message_id>", chats.message, name="message"),
+    path(f"{_CHAT}/messages/<str:message_id>/preview", chats.preview, name="preview"),
     path(f"{_CHAT}/messages/<str:message_id>/reaction", chats.reaction, name="reaction"),
     path(f"{_SESSION}/queue", queue.overview, name="queue"),
     path(f"{_SESSION}/queue/pace", queue.pace, name="pace"),

@@ -11,6 +11,7 @@ from fleet.states import LIVE, Happening, State, Wanted
 from wharf.errors import sentence
 from whatsapp.models import Message, MessageStatus, Transition
 from whatsapp.models.message import LOST
+from whatsapp.pages.media import KINDS
 
 
 @dataclass(frozen=True)
@@ -133,17 +134,6 @@ _STATUSES: Final[dict[str, tuple[str, str]]] = {
     MessageStatus.UNCONFIRMED: ("doubt", sentence("Not confirmed")),
     MessageStatus.CANCELLED: ("alert", sentence("Taken back")),
 }
-_KINDS: Final[dict[str, str]] = {
-    "image": sentence("Photo"),
-    "video": sentence("Video"),
-    "audio": sentence("Audio"),
-    "poll": sentence("Poll"),
-    "document": sentence("Document"),
-    "sticker": sentence("Sticker"),
-    "contact": sentence("Contact"),
-    "location": sentence("Location"),
-}
-_OTHER_KIND: Final = sentence("A message of a kind that is not shown here")
 
 
 def mark_of(status: str) -> tuple[str, str]:
@@ -160,9 +150,9 @@ def _lost(row: Message) -> str:
 
 
 def instead_of_text(row: Message) -> str:
-    """What stands in the place of a text that is not there."""
+    """What stands in the place of a message that cannot be shown; of other kinds see `whatsapp.pages.media`."""
     if row.status == MessageStatus.UNREADABLE and row.error_code == LOST:
         return _lost(row)
     if row.status == MessageStatus.UNREADABLE:
         return gettext("This message could not be read yet. WhatsApp is asked to send it again.")
-    return "" if row.body else gettext(_KINDS.get(row.kind, _OTHER_KIND))
+    return "" if row.body or row.kind in KINDS else gettext("A message of a kind that is not shown here")

@@ -1,6 +1,6 @@
 """Reading: the chats of a session's account, their messages by pages, and marking what was read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -12,14 +12,17 @@ from accounts.permissions import Actor, Permission
 from audit import recording as audit
 from audit.verbs import Verb
 from tenants.models import Company
-from whatsapp.errors import ChatNotFound, ReadingDenied
-from whatsapp.models import Account, Chat, Message, Session
+from whatsapp.errors import ChatNotFound, MessageNotFound, PreviewNotFound, ReadingDenied
+from whatsapp.models import Account, Chat, Media, Message, Session
 from whatsapp.services import inbound, news
 from whatsapp.services.access import find_session
+from whatsapp.services.media import with_media
 
 #: Who reads a chat is written down so often at most.
 OPENED_EVERY: Final = timedelta(hours=1)
 MAX_LIMIT: Final = 200
+#: Kinds that bring nothing with a name of its own.
+_BARE: Final = ("text", "other")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,15 @@ def list_chats(
     return [(row, totals.get(row.pk, 0)) for row in shown], page
 
 
+def last_brought(rows: Sequence[Chat]) -> dict[str, Message]:
+    """The last message of each chat whose last message is no text; `media_of` has what it brings."""
+    ids = [row.pk for row in rows if row.last_message_text]
+    shown = {row.pk: row.last_message_text for row in rows}
+    newest = Message.objects.filter(chat__in=ids, timestamp=F("chat__last_message_at")).exclude(kind__in=_BARE)
+    # Of several in one second, the list shows the text of one.
+    return {row.chat_id: row for row in with_media(newest).order_by("id") if inbound.preview(row) == shown[row.chat_id]}
+
+
 def readable_session(session_id: str, by: Actor) -> Session:
     return find_session(session_id, by=by, needs=Permission.CHAT_READ, denied=ReadingDenied)
 
@@ -108,11 +120,28 @@ def list_messages(
     audit.record_once(Verb.CHAT_OPENED, audit.chat(chat.pk, chat.label, session_id), by=by, every=OPENED_EVERY)
     rows = Message.objects.filter(chat=chat).select_related("sender", "sent_by")
     page = Page(number, min(limit, MAX_LIMIT), rows.count())
-    newest = list(rows.order_by("-timestamp", "-id")[page.offset : page.offset + page.limit])
+    newest = list(with_media(rows).order_by("-timestamp", "-id")[page.offset : page.offset + page.limit])
     if newest and by.role == Role.MANAGER:
         mark_read(company=company, session_id=session_id, chat_id=chat_id, by=by)
         chat.refresh_from_db(fields=["unread_count"])
     return chat, newest[::-1], page
+
+
+def preview(*, session_id: str, message_id: str, by: Actor, chat_id: str = "") -> bytes:
+    """The small JPEG that came with a message; with `chat_id` only if that is its chat.
+
+    Raises SessionNotFound, ReadingDenied, MessageNotFound, PreviewNotFound.
+    """
+    session = readable_session(session_id, by)
+    rows = Message.objects.filter(pk=message_id, account_id=session.account_id)
+    if chat_id:
+        rows = rows.filter(chat=chat_id)
+    if not rows.exists():
+        raise MessageNotFound
+    found = Media.objects.filter(message=message_id).values_list("preview", flat=True).first()
+    if not found:
+        raise PreviewNotFound
+    return bytes(found)
 
 
 @news.writing

@@ -25,10 +25,11 @@ from whatsapp.engine.port import (
     ReceiptKind,
     ReceiptReceived,
 )
-from whatsapp.models import Account, Chat, Contact, Message, MessageStatus, Reaction, Session
+from whatsapp.models import Account, Chat, Contact, Media, Message, MessageStatus, Reaction, Session
 from whatsapp.models.message import LOST
 from whatsapp.services import news, observing, statuses
 from whatsapp.services.contacts import Identity
+from whatsapp.services.media import NOTHING, ByMessage, row_of
 from whatsapp.services.places import Lookup, Places, Sought
 from whatsapp.services.reactions import reactions_to
 
@@ -80,6 +81,7 @@ def record_messages(company: Company, session: Session, account: Account, events
     fresh: list[Message] = []
     filled: list[Message] = []
     lost: dict[str, MessageLost] = {}
+    brought: dict[str, Media] = {}
     for event in events:
         chat = places.chat(identity(event.peer), event.group)
         row = _row(event, session, account, chat, places.people.get(identity(event.sender)))
@@ -91,13 +93,18 @@ def record_messages(company: Company, session: Session, account: Account, events
             _fill_in(before, row)
             filled.append(before)
             row = before
+        else:
+            continue
         if isinstance(event, MessageLost):
             lost[row.pk] = event
+        elif isinstance(event, MessageReceived) and event.media:
+            brought[row.pk] = row_of(row, event.media)
     with together():
         Message.objects.bulk_create(fresh)
+        Media.objects.bulk_create(brought.values())
         touch_chats(places.chats(), fresh, filled)
     _save_filled(company, session, [row for row in filled if row not in fresh])
-    tell_messages(company, session, account, fresh)
+    tell_messages(company, session, account, fresh, brought)
     for row in (*fresh, *filled):
         if row.error_code == LOST and (event_of_it := lost.pop(row.pk, None)):
             tell_lost(company, session, row, event_of_it)
@@ -209,14 +216,18 @@ def touch_chats(chats: Iterable[Chat], fresh: Sequence[Message], filled: Sequenc
         cursor.executemany(_TOUCH, touched)
 
 
-def tell_messages(company: Company, session: Session, account: Account, fresh: Iterable[Message]) -> None:
+def tell_messages(
+    company: Company, session: Session, account: Account, fresh: Iterable[Message], media: ByMessage = NOTHING
+) -> None:
     """Messages that are new in their chats, whoever wrote them."""
     # A reaction may have come before its message.
     reactions = reactions_to(row for row in fresh if row.chat.has_early_reactions)
     for row in fresh:
         data = {
             "chat": shapes.chat(row.chat, session.pk, company.pk),
-            "message": shapes.message(row, session.pk, company.pk, account.phone_number, reactions.get(row.pk, [])),
+            "message": shapes.message(
+                row, session.pk, company.pk, account.phone_number, reactions.get(row.pk, []), media.get(row.pk)
+            ),
             "account": shapes.account(account),
             "sender": shapes.party(row.sender) if row.sender else None,
         }

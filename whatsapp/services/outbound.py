@@ -39,6 +39,7 @@ from whatsapp.models import Account, Chat, Message, MessageStatus, Session
 from whatsapp.services import inbound, news, standing
 from whatsapp.services.access import find_session
 from whatsapp.services.contacts import Identity, resolve
+from whatsapp.services.media import with_media
 from whatsapp.services.places import Lookup, Sought
 from whatsapp.services.refusals import refusal_of
 from whatsapp.services.statuses import Statuses, ask_for_early
@@ -220,7 +221,7 @@ def _row(
 def find_message(message_id: str, *, session_id: str, by: Actor) -> Message:
     """A message of the session's account. Raises SessionNotFound, PermissionDenied, MessageNotFound."""
     session = find_session(session_id, by=by, needs=Permission.CHAT_READ)
-    rows = Message.objects.select_related("sent_by", "sender", "account")
+    rows = with_media(Message.objects.select_related("sent_by", "sender", "account"))
     row = rows.filter(pk=message_id, account_id=session.account_id).first()
     if row is None:
         raise MessageNotFound

@@ -26,6 +26,7 @@ from whatsapp.listening import language_of
 from whatsapp.models import Session
 from whatsapp.services import access, chats, outbound, typing
 from whatsapp.services.chats import ChatFilter
+from whatsapp.services.media import media_of
 from whatsapp.services.reactions import reactions_to
 
 Answer = dict[str, Any]
@@ -124,7 +125,9 @@ def get_messages(caller: Caller, data: Answer) -> Answer:
     )
     company_id, own = caller.company.pk, chat.account.phone_number
     reactions = reactions_to(rows)
-    listed = [shapes.message(row, session.pk, company_id, own, reactions.get(row.pk, [])) for row in rows]
+    listed = [
+        shapes.message(row, session.pk, company_id, own, reactions.get(row.pk, []), media_of(row)) for row in rows
+    ]
     shown = shapes.chat(chat, session.pk, company_id)
     return _done({"chat": shown, "messages": listed, "pagination": page.shape})
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -97,7 +98,7 @@ class Endpoints(OfficeAdmin):
     @admin.display(description=_("its pages"))
     def pages(self, row: WebhookEndpoint) -> SafeString:
         words = gettext("Settings, secret, test, sending again")
-        return format_html('<a class="underline" href="/webhooks/{}">{}</a>', row.pk, words)
+        return format_html('<a class="underline" href="{}">{}</a>', reverse("webhook", args=[row.pk]), words)
 
     @admin.display(description=_("last deliveries"))
     def deliveries(self, row: Any) -> SafeString:

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -71,4 +72,8 @@ class Numbers(OfficeAdmin, OfSessions):
 
     @admin.display(description=_("its pages"))
     def pages(self, row: Session) -> SafeString:
-        return format_html('<a class="underline" href="/sessions/{}">{}</a>', row.pk, gettext("Linking, access, chats"))
+        return format_html(
+            '<a class="underline" href="{}">{}</a>',
+            reverse("session", args=[row.pk]),
+            gettext("Linking, access, chats"),
+        )

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -186,7 +187,7 @@ class People(OfficeAdmin):
         if row.role == Role.ADMIN:
             return ""
         words = gettext("Rights on numbers, names, password, keeping out")
-        return format_html('<a class="underline" href="/people/{}">{}</a>', row.user_id, words)
+        return format_html('<a class="underline" href="{}">{}</a>', reverse("person", args=[row.user_id]), words)
 
     @admin.display(description=_("may do with numbers"))
     def granted(self, row: Any) -> SafeString | str:

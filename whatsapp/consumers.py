@@ -33,6 +33,7 @@ REPLAYED_AT_ONCE: Final = 500
 
 class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
     _listener: Listener
+    _is_known: asyncio.Event
     _token = ""
     _clock: "asyncio.Task[None] | None" = None
     #: The cursor up to which a replay has told everything.
@@ -41,6 +42,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
     # -- joining -------------------------------------------------------------------------------------------------
     async def connect(self) -> None:
         self._listener = Listener(self.channel_layer, self.channel_name, self._find_caller)
+        self._is_known = asyncio.Event()
         await self.accept()
         self._clock = asyncio.create_task(self._watch_the_clock())
         if self._has_session():
@@ -57,6 +59,7 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
         except WharfError as error:
             await self._refuse(error)
             return
+        self._is_known.set()
         await self._resync()
 
     def _find_caller(self) -> Caller:
@@ -75,8 +78,9 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
 
     async def _watch_the_clock(self) -> None:
         """Who does not say who they are goes; so does whose token expires or whose rights are gone."""
-        await asyncio.sleep(AUTH_SECONDS)
-        if self._listener.caller is None:
+        try:
+            await asyncio.wait_for(self._is_known.wait(), AUTH_SECONDS)
+        except TimeoutError:
             await self._refuse(NotAuthenticated())
         else:
             await self._refuse(await self._listener.until_refused(self._expires_at))

@@ -18,7 +18,7 @@ from tenants.models import Company
 from tests.conftest import ApiClients
 from tests.people import Person
 from tests.sockets import Socket
-from whatsapp import consumers, listening
+from whatsapp import listening
 
 pytestmark = pytest.mark.django_db
 
@@ -288,7 +288,6 @@ def test_pages_say_that_it_is_over(acme_admin: Person) -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_live_connection_ends_when_it_is_over(acme_admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "AUTH_SECONDS", 0.05)
     monkeypatch.setattr(listening, "RECHECK_SECONDS", 0.05)
     socket = Socket(application, "/ws/whatsapp/")
     assert await socket.connect() is None

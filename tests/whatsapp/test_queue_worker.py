@@ -19,14 +19,15 @@ from fleet.states import State
 from tenants.models import Company
 from tests.accounts.races import in_its_own_connection
 from tests.people import client_for, make_person
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 from tests.whatsapp.dock import Dock
 from tests.whatsapp.harbour import Harbour
 from whatsapp.models import Message, MessageStatus, Pacing
-from whatsapp.services import outbound, queue
+from whatsapp.services import outbound, owning, queue, reports
 from whatsapp.services.outbound import Delivery
 from whatsapp.services.pacing import Rules
 from whatsapp.worker import patience, run
+from whatsapp.worker.owned import Owned
 
 BOB, DAN = "4915550000099", "4915550000077"
 
@@ -146,11 +147,50 @@ def test_who_writes_is_answered_at_once_while_texts_to_new_people_wait(dock: Doc
     assert sent(dock) == ["About your order"]
 
 
+@pytest.mark.usefixtures("never_by_itself")
+def test_who_writes_while_it_is_asked_what_may_leave_is_answered_too(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question is answered with "nothing may" when their message has come, and before it is stored."""
+    dock.work()
+    session_id = dock.connected()
+    after = timezone.now() + timedelta(hours=1)
+    dock.run(Pacing.objects.create, session_id=session_id, refusals=1, new_chats_after=after)
+    waiting = put(dock, session_id, "About your order")
+    eventually(lambda: _holds_new(dock, session_id), what="the worker knows that it waits")
+    owned, came = _owned(dock, session_id), threading.Event()
+    take_queued, record = owning.take_queued, reports.record
+
+    def ask(**asked: Any) -> Any:
+        handed = take_queued(**asked)
+        if not came.is_set():
+            dock.engine.contact_writes(session_id, BOB, "Where is it?")
+            came.wait(PATIENCE)
+        return handed
+
+    def store(**told: Any) -> Any:
+        came.set()
+        eventually(lambda: owned.seen_work == owned.placement.work, what="the question is answered")
+        return record(**told)
+
+    monkeypatch.setattr(owning, "take_queued", ask)
+    monkeypatch.setattr(reports, "record", store)
+    put(dock, session_id, "To somebody new", to=DAN)
+
+    dock.becomes(waiting, MessageStatus.SERVER_ACK)
+
+
 def _holds_new(dock: Dock, session_id: str) -> bool:
+    owned = _owned(dock, session_id)
+    return owned.holds_new and owned.seen_work == dock.placement(session_id).work
+
+
+def _owned(dock: Dock, session_id: str) -> Owned:
     worker = dock.workers[0].worker
     assert worker is not None
     owned = worker.holding.get(session_id)
-    return bool(owned and owned.holds_new and owned.seen_work == dock.placement(session_id).work)
+    assert owned is not None
+    return owned
 
 
 # -- no answer ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from whatsapp.worker import observing
 from whatsapp.worker.holding import Holding
 from whatsapp.worker.hosting import HostRun
 from whatsapp.worker.hosts import Hosts
-from whatsapp.worker.noticing import notice
+from whatsapp.worker.noticing import may_let_texts_go, notice
 from whatsapp.worker.owned import Owned
 from whatsapp.worker.sending import Sending
 from whatsapp.worker.storing import DATABASE_AWAY
@@ -61,6 +61,9 @@ class Hearing:
             return
         if last := max(report.seq for report in told):
             await run.host.acknowledge(owned.session_id, last)
+        # Asked again only now that it is stored. A question that is under way may have been too early.
+        if (owned.holds_new or owned.asking) and may_let_texts_go(events):
+            owned.has_more = True
         await self._sending.do_work(owned)
 
     async def _store(self, run: HostRun, owned: Owned, events: Sequence[port.EngineEvent]) -> bool:

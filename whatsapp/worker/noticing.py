@@ -20,6 +20,17 @@ def notice(owned: Owned, events: Iterable[port.EngineEvent]) -> bool:
     return lives
 
 
+def may_let_texts_go(events: Iterable[port.EngineEvent]) -> bool:
+    """Whoever writes to us may be answered, and after a send WhatsApp may take texts to new people again."""
+    for event in events:
+        match event:
+            case port.SendFinished(outcome=port.SendOutcome.NOT_SENT):
+                continue
+            case port.MessageReceived() | port.SendFinished():
+                return True
+    return False
+
+
 def _notice_connection(owned: Owned, event: port.EngineEvent) -> None:
     match event:
         case port.Connected():
@@ -49,6 +60,3 @@ def _notice_work(owned: Owned, event: port.EngineEvent) -> None:
             owned.came_back = True
         case port.ReactionFinished(outcome=port.SendOutcome.NOT_SENT | port.SendOutcome.UNCONFIRMED):
             owned.came_back = True
-        case port.MessageReceived() | port.SendFinished() if owned.holds_new:
-            # Whoever writes to us may be answered, and WhatsApp may take texts to new people again.
-            owned.has_more = True

@@ -54,6 +54,8 @@ class Owned:
     has_more: bool = False
     #: Texts to people who never wrote to us wait.
     holds_new: bool = False
+    #: Questions, at this moment, what may leave.
+    asking: int = 0
     #: When to ask for texts again.
     timer: asyncio.TimerHandle | None = None
     #: Something came back unsent; it is tried again with the next connection, or the next tick.

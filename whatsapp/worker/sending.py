@@ -43,7 +43,11 @@ class Sending:
 
     async def _send(self, run: HostRun, owned: Owned) -> None:
         room = patience.IN_FLIGHT - len(owned.in_flight)
-        handed = await self._holding.write(owned, owning.take_queued, limit=room) or Handed()
+        owned.asking += 1
+        try:
+            handed = await self._holding.write(owned, owning.take_queued, limit=room) or Handed()
+        finally:
+            owned.asking -= 1
         owned.has_more, owned.holds_new = handed.has_more, handed.holds_new
         owned.in_flight |= dict.fromkeys((order.reference for order in handed.orders), time.monotonic())
         if handed.orders:

@@ -5,11 +5,13 @@ Chromium; `browsers.person()` is somebody with cookies of their own. Every conso
 kept, and closing the browsers fails when there was one.
 
 Playwright keeps a loop in the test's thread, where Django then refuses its database: `aside(...)` calls a function in
-another one.
+another one. Chromium is started once, and lent to one test after another; each has contexts of its own.
 """
 
+import asyncio
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -85,11 +87,51 @@ class Site:
             site._socket.close()
 
 
+class SharedChromium:
+    """Starting it and Playwright's own program takes more than most tests.
+
+    While it is lent to nobody, Playwright's loop is put aside: it never ends, and no other loop may run beside it.
+    """
+
+    def __init__(self) -> None:
+        self._until_closed = ExitStack()
+        self._chromium: Browser | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._hooks = sys.get_asyncgen_hooks()
+
+    @contextmanager
+    def lent(self) -> Iterator[Browser]:
+        outside = sys.get_asyncgen_hooks()
+        self._resume()
+        try:
+            yield self._chromium or self._start()
+        finally:
+            self._loop, self._hooks = asyncio.get_running_loop(), sys.get_asyncgen_hooks()
+            asyncio._set_running_loop(None)
+            sys.set_asyncgen_hooks(*outside)
+
+    def _start(self) -> Browser:
+        playwright = self._until_closed.enter_context(sync_playwright())
+        self._chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        self._until_closed.callback(self._chromium.close)
+        return self._chromium
+
+    def _resume(self) -> None:
+        if self._loop is not None:
+            asyncio._set_running_loop(self._loop)
+            sys.set_asyncgen_hooks(*self._hooks)
+
+    def close(self) -> None:
+        self._resume()
+        self._until_closed.close()
+
+
 @dataclass
 class Browsers:
     """Chromium starts when somebody opens a page: until then, fixtures may use the database."""
 
     site: Site
+    _shared: "SharedChromium"
     _until_closed: ExitStack
     complaints: list[str] = field(default_factory=list)
     #: What the test itself provokes, and therefore no complaint.
@@ -97,18 +139,15 @@ class Browsers:
 
     @classmethod
     @contextmanager
-    def open(cls, site: Site) -> Iterator["Browsers"]:
+    def open(cls, site: Site, shared: "SharedChromium") -> Iterator["Browsers"]:
         with ExitStack() as until_closed:
-            browsers = cls(site, until_closed)
+            browsers = cls(site, shared, until_closed)
             yield browsers
         assert browsers.complaints == []
 
     @cached_property
     def chromium(self) -> Browser:
-        playwright = self._until_closed.enter_context(sync_playwright())
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        self._until_closed.callback(chromium.close)
-        return chromium
+        return self._until_closed.enter_context(self._shared.lent())
 
     def context(self, *, size: tuple[int, int] = DESKTOP, language: str = "en-US", **more: Any) -> BrowserContext:
         width, height = size
@@ -116,6 +155,7 @@ class Browsers:
             base_url=self.site.url, viewport={"width": width, "height": height}, locale=language, **more
         )
         context.set_default_timeout(20_000)
+        self._until_closed.callback(context.close)
         return context
 
     def page(self, context: BrowserContext | None = None, **options: Any) -> Page:

@@ -586,7 +586,8 @@ def test_the_api_answers_nobody_without_a_good_token(scene: Scene, nobody: str, 
 def test_the_api_tells_strangers_nothing(scene: Scene, stranger: str) -> None:
     client = client_for(scene.people[stranger])
     for route, calls in API.items():
-        for method in METHODS:
+        # What there is not, there is for nobody: one of them tries it.
+        for method in METHODS if stranger == "globex admin" else calls:
             call = calls.get(method)
             answer = api_ask(client, method, filled(route, scene.ids), call.filled(scene.ids) if call else None)
             what = f"{method} {route} as {stranger}: {answer.content!r}"
@@ -880,9 +881,9 @@ def test_the_office_knows_nothing_of_another_company(scene: Scene, globex: Compa
     # Who could go there is offered to.
     secrets = [*ALL_SECRETS, *emails, *([] if is_of_both else [scene.acme.pk])]
     for route in OFFICES:
-        lists = NARROWED if "object_id" not in route else ()
+        lists = () if "object_id" in route else NARROWED[:3] if is_of_both else NARROWED
         for query in ("", *(each.format(**asked) for each in lists)):
-            for method in ("get", "post"):
+            for method in ("get",) if query else ("get", "post"):
                 path = f"{in_office(route, things)}?{query}"
                 chosen = {"_selected_action": list(things.values()), "confirmed": "yes", "role": "admin", "post": "yes"}
                 for action in ACTIONS if method == "post" and not query else ("",):

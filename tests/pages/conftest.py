@@ -14,7 +14,7 @@ from fleet.models import Network, Placement, Worker
 from fleet.states import State, Wanted
 from tenants.context import run_in
 from tenants.models import Company
-from tests.browser import Browsers, Site
+from tests.browser import Browsers, SharedChromium, Site
 from tests.people import Person
 from tests.whatsapp.conftest import harbour, on_sandbox, sandbox  # noqa: F401
 from whatsapp.engine import port
@@ -110,8 +110,15 @@ def site(live_companies: None) -> Iterator[Site]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def shared_chromium() -> Iterator[SharedChromium]:
+    shared = SharedChromium()
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def browsers(site: Site) -> Iterator[Browsers]:
+def browsers(site: Site, shared_chromium: SharedChromium) -> Iterator[Browsers]:
     """Chromium; whoever complained on its console fails the test in the end."""
-    with Browsers.open(site) as opened:
+    with Browsers.open(site, shared_chromium) as opened:
         yield opened

@@ -45,11 +45,12 @@ _NO_DATE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def refresh() -> None:
+    found = _found()
     for language in LANGUAGES:
         _po(language).parent.mkdir(parents=True, exist_ok=True)
-        _po(language).write_bytes(_as_po(_updated(language)))
+        _po(language).write_bytes(_as_po(_updated(language, found)))
         compiled = BytesIO()
-        write_mo(compiled, _translated(language))
+        write_mo(compiled, _translated(language, found))
         # In one step: a process that starts now reads the old one or the new one.
         draft = _mo(language).with_suffix(".new")
         draft.write_bytes(compiled.getvalue())
@@ -58,14 +59,15 @@ def refresh() -> None:
 
 def problems() -> list[str]:
     """What `refresh` would change, and what a translator has left to do."""
-    return [problem for language in LANGUAGES for problem in _problems(language)]
+    found = _found()
+    return [problem for language in LANGUAGES for problem in _problems(language, found)]
 
 
-def _problems(language: str) -> Iterator[str]:
-    catalog = _updated(language)
+def _problems(language: str, found: Catalog) -> Iterator[str]:
+    catalog = _updated(language, found)
     if not _po(language).exists() or _po(language).read_bytes() != _as_po(catalog):
         yield f"{language}: the .po is not up to date, run `python -m wharf.translations`"
-    if not _mo(language).exists() or _texts(_read_mo(language)) != _texts(_translated(language)):
+    if not _mo(language).exists() or _texts(_read_mo(language)) != _texts(_translated(language, found)):
         yield f"{language}: the .mo does not match the .po, run `python -m wharf.translations`"
     for message in catalog:
         if not message.id:
@@ -78,13 +80,13 @@ def _problems(language: str) -> Iterator[str]:
             yield f"{language}: other places to fill than in: {message.id}"
 
 
-def _updated(language: str) -> Catalog:
-    """What is translated so far, with exactly the texts that the code has now."""
+def _updated(language: str, found: Catalog) -> Catalog:
+    """What is translated so far, with exactly the texts that were found in the code."""
     catalog = Catalog(locale=language, project="Wharf")
     if _po(language).exists():
         with _po(language).open("rb") as file:
             catalog = read_po(file, locale=language)
-    catalog.update(_found(), no_fuzzy_matching=True)
+    catalog.update(found, no_fuzzy_matching=True)
     catalog.obsolete.clear()
     catalog.creation_date = catalog.revision_date = _NO_DATE
     catalog.header_comment = f"# Wharf, texts in: {language}"
@@ -135,9 +137,9 @@ def _texts(catalog: Catalog) -> dict[object, object]:
     return {(message.context, *_forms(message.id)): _forms(message.string) for message in catalog if message.id}
 
 
-def _translated(language: str) -> Catalog:
+def _translated(language: str, found: Catalog) -> Catalog:
     """Without the texts that nobody has translated: those are better read in English than in part."""
-    catalog = _updated(language)
+    catalog = _updated(language, found)
     for message in list(catalog):
         if message.id and not all(_forms(message.string)):
             catalog.delete(message.id, message.context)

@@ -275,13 +275,12 @@ def test_what_could_not_be_asked_is_asked_again_though_nobody_tells(
 
 
 # -- looks -----------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("way", ["", "?way=qr", "?way=code"])
 @pytest.mark.parametrize(
     ("language", "scheme", "size"),
     [("ru-RU", "light", PHONE), ("en-US", "dark", PHONE), ("ru-RU", "dark", DESKTOP), ("en-US", "light", DESKTOP)],
 )
 def test_every_state_of_linking_fits(
-    browsers: Browsers, desk: Desk, acme_admin: Person, language: str, scheme: str, size: tuple[int, int], way: str
+    browsers: Browsers, desk: Desk, acme_admin: Person, language: str, scheme: str, size: tuple[int, int]
 ) -> None:
     page = browsers.logged_in(acme_admin, size=size, language=language, color_scheme=scheme)
     states: list[dict[str, Any]] = [
@@ -292,6 +291,7 @@ def test_every_state_of_linking_fits(
     ]
     for state in states:
         aside(is_linking, desk, **state)
-        page.goto(desk.at(f"/link{way}"))
-        expect(page.locator(".link-status")).to_be_visible()
-        assert overflow(page) <= 0, state
+        for way in ("", "?way=qr", "?way=code"):
+            page.goto(desk.at(f"/link{way}"))
+            expect(page.locator(".link-status")).to_be_visible()
+            assert overflow(page) <= 0, (state, way)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -599,9 +599,9 @@ def test_the_address_may_stay_out_of_sight(
 
 
 def test_the_source_is_only_read(a: VclBack, shop: Shop) -> None:
-    counted: Callable[[], Any] = lambda: a.one("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables")  # noqa: E731
-    before = counted()
+    before = a.everything()
+    assert any(before.values())
 
     take(a)
 
-    assert counted() == before
+    assert a.everything() == before

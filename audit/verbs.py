@@ -19,6 +19,7 @@ class Verb(StrEnum):
     COMPANY_CREATED = "company.created"
     COMPANY_DOMAIN_REMOVED = "company.domain_removed"
     COMPANY_DOMAIN_SET = "company.domain_set"
+    COMPANY_IMPORTED = "company.imported"
     COMPANY_PLAN_CHANGED = "company.plan_changed"
     COMPANY_RESUMED = "company.resumed"
     COMPANY_SUSPENDED = "company.suspended"
@@ -51,6 +52,7 @@ class Verb(StrEnum):
     SESSION_LINK_CANCELLED = "session.link_cancelled"
     SESSION_LOGGED_OUT = "session.logged_out"
     SESSION_PAUSED = "session.paused"
+    SESSION_RESTORED = "session.restored"
     SESSION_STARTED = "session.started"
     SESSION_UNLINKED = "session.unlinked"
     SETTINGS_CHANGED = "settings.changed"
@@ -73,6 +75,7 @@ WORDS: Final[dict[str, Sentence]] = {
     Verb.COMPANY_CREATED: sentence("Company created"),
     Verb.COMPANY_DOMAIN_REMOVED: sentence("Host name taken away"),
     Verb.COMPANY_DOMAIN_SET: sentence("Host name set"),
+    Verb.COMPANY_IMPORTED: sentence("Taken over from another system"),
     Verb.COMPANY_PLAN_CHANGED: sentence("Plan changed"),
     Verb.COMPANY_RESUMED: sentence("Company resumed"),
     Verb.COMPANY_SUSPENDED: sentence("Company suspended"),
@@ -105,6 +108,7 @@ WORDS: Final[dict[str, Sentence]] = {
     Verb.SESSION_LINK_CANCELLED: sentence("Linking cancelled"),
     Verb.SESSION_LOGGED_OUT: sentence("Phone unlinked by WhatsApp or on the phone"),
     Verb.SESSION_PAUSED: sentence("Number paused"),
+    Verb.SESSION_RESTORED: sentence("Linked device restored from a backup"),
     Verb.SESSION_STARTED: sentence("Number started"),
     Verb.SESSION_UNLINKED: sentence("Number unlinked"),
     Verb.SETTINGS_CHANGED: sentence("Settings changed"),

@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import bcrypt
 import pytest
 from django_tenants.utils import tenant_context
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from sandbox.thread import SandboxThread
 from sandbox.world.faults import Faults
 from tenants.models import Company
 from tests.whatsapp.desk import Desk
 from tests.whatsapp.harbour import Harbour
+from tests.whatsapp.vcl_back import PASSWORD, VclBack, made_beside
 from whatsapp import live, networks
 
 
@@ -50,3 +52,17 @@ def hints(monkeypatch: pytest.MonkeyPatch) -> list[live.Hint]:
     published: list[live.Hint] = []
     monkeypatch.setattr(live, "publish", lambda *hints: published.extend(hints))
     return published
+
+
+@pytest.fixture(scope="session")
+def vcl_back_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[VclBack]:
+    """The database of the older system A, as its users would bring it."""
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    with django_db_blocker.unblock(), made_beside(hashed) as made, django_db_blocker.block():
+        yield made
+
+
+@pytest.fixture
+def a(vcl_back_database: VclBack) -> VclBack:
+    vcl_back_database.empty()
+    return vcl_back_database

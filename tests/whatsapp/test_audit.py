@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,19 +24,38 @@ from accounts.services.audit import Wanted
 from audit import recording
 from audit.models import Entry
 from audit.verbs import WORDS, ActorKind, TargetKind, Verb
+from fleet.models import Placement
+from fleet.states import State
 from tenants.context import run_in
 from tenants.models import Company, Domain
 from tests.pages.test_two_steps import App
 from tests.people import PASSWORD, Person, client_for, make_person
 from tests.whatsapp.desk import BOB, Desk, text
+from tests.whatsapp.vcl_back import VclBack
 from wharf.networks import parse_networks
+from whatsapp.engine import device_store
+from whatsapp.engine.fake import FakeEngine
 from whatsapp.engine.port import Ended, Ending
+from whatsapp.imports.vcl_back import import_all
 from whatsapp.models import Chat, Event, Message
 from whatsapp.pages.audit import _FIELDS
-from whatsapp.services import access, chat_care, chats, inviting, outbound, queue, reacting, sessions, signed, webhooks
+from whatsapp.services import (
+    access,
+    backups,
+    chat_care,
+    chats,
+    inviting,
+    outbound,
+    queue,
+    reacting,
+    sessions,
+    signed,
+    webhooks,
+)
 from whatsapp.services.chat_care import ChatChange
 from whatsapp.services.pacing import Rules
 from whatsapp.tasks import forget_audit
+from whatsapp.worker import identity
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +72,8 @@ class Scene:
     admin: Person
     manager: Person
     operator: Person
+    state_dir: Path
+    system_a: VclBack
 
     @property
     def company(self) -> Company:
@@ -132,16 +154,45 @@ class Scene:
         endpoint = self.webhook()
         webhooks.replay_events(endpoint_id=endpoint, event_ids=[Event.objects.first().id], **self.of_company)  # type: ignore[union-attr]
 
+    def restore(self) -> None:
+        """From a backup of the device that is linked now."""
+        sessions.pause(**self.of_session)
+        jid = self.desk.session.placement.device_jid
+        FakeEngine().was_linked(
+            self.desk.session_id, device_store.make_folder(self.state_dir, self.desk.session_id), jid
+        )
+        at_rest = {"owner": None, "state": State.STOPPED, "store_id": identity._store_id(self.state_dir / "store-id")}
+        Placement.objects.filter(pk=self.desk.session_id).update(**at_rest)
+        backups.create(**self.of_session)
+        backups.restore(**self.of_session)
+
+    def take_over(self) -> None:
+        """A company of system A that has our company's id."""
+        source = self.system_a
+        source.empty()
+        source.company(id=self.company.pk)
+        source.admin(self.company.pk)
+        import_all(source.address, is_dry_run=False, say=lambda line: None)
+
     def membership(self) -> Membership:
         assert self.manager.membership is not None
         return self.manager.membership
 
 
 @pytest.fixture
-def scene(desk: Desk, acme_admin: Person, acme_manager: Person, operator: Person, settings: Settings) -> Scene:
+def scene(
+    desk: Desk,
+    acme_admin: Person,
+    acme_manager: Person,
+    operator: Person,
+    settings: Settings,
+    tmp_path: Path,
+    vcl_back_database: VclBack,
+) -> Scene:
     settings.WEBHOOK_ALLOWED_NETWORKS = parse_networks("127.0.0.0/8")
+    settings.STATE_DIR, settings.BACKUP_DIR = tmp_path, tmp_path / "backups"
     desk.tell(text("Question"))
-    return Scene(desk, acme_admin, acme_manager, operator)
+    return Scene(desk, acme_admin, acme_manager, operator, tmp_path, vcl_back_database)
 
 
 #: A real deed for every verb.
@@ -156,6 +207,7 @@ DEEDS: dict[Verb, Callable[[Scene], Any]] = {
     Verb.COMPANY_CREATED: lambda s: companies.create(by=s.operator.actor, name="Brand new"),
     Verb.COMPANY_DOMAIN_REMOVED: lambda s: companies.remove_domain(domain=s.domain(), by=s.operator.actor),
     Verb.COMPANY_DOMAIN_SET: Scene.domain,
+    Verb.COMPANY_IMPORTED: Scene.take_over,
     Verb.COMPANY_PLAN_CHANGED: lambda s: companies.change_plan(max_sessions=9, **s.by_operator),
     Verb.COMPANY_RESUMED: lambda s: companies.resume(**s.by_operator),
     Verb.COMPANY_SUSPENDED: lambda s: companies.suspend(**s.by_operator),
@@ -188,6 +240,7 @@ DEEDS: dict[Verb, Callable[[Scene], Any]] = {
     Verb.SESSION_LINK_CANCELLED: lambda s: sessions.cancel_link(**s.new_session()),
     Verb.SESSION_LOGGED_OUT: lambda s: s.desk.tell(Ended(Ending.LOGGED_OUT)),
     Verb.SESSION_PAUSED: lambda s: sessions.pause(**s.of_session),
+    Verb.SESSION_RESTORED: Scene.restore,
     Verb.SESSION_STARTED: lambda s: (sessions.pause(**s.of_session), sessions.start(**s.of_session)),
     Verb.SESSION_UNLINKED: lambda s: sessions.unlink(**s.of_session),
     Verb.SETTINGS_CHANGED: lambda s: companies.change_settings(settings={"currency": "EUR"}, **s.of_company),

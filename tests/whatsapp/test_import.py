@@ -2,22 +2,22 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
-import bcrypt
 import pytest
 from django.core.management import CommandError, call_command
 from django_tenants.utils import tenant_context
-from pytest_django import DjangoDbBlocker, Settings
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from accounts.errors import WrongCredentials
 from accounts.models import Membership, Registration, Role, User
 from accounts.permissions import SYSTEM
 from accounts.services.login import authenticate
+from audit.models import Entry
+from audit.verbs import Verb
 from fleet.models import Placement
 from tenants.context import run_in
 from tenants.models import Company
@@ -25,7 +25,7 @@ from tests.conftest import ApiClients
 from tests.jpegs import picture
 from tests.people import Person, client_for, make_person
 from tests.whatsapp.desk import Desk, text
-from tests.whatsapp.vcl_back import NOON, PASSWORD, VclBack, made_beside
+from tests.whatsapp.vcl_back import NOON, PASSWORD, VclBack
 from whatsapp.engine.port import Person as Party
 from whatsapp.models import Account, Chat, Imported, ManagerAccess, Media, Message, Session
 from whatsapp.services import access, chats
@@ -33,19 +33,6 @@ from whatsapp.services import access, chats
 pytestmark = pytest.mark.django_db
 
 IVAN = "79161112233"
-
-
-@pytest.fixture(scope="session")
-def vcl_back_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[VclBack]:
-    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    with django_db_blocker.unblock(), made_beside(hashed) as made, django_db_blocker.block():
-        yield made
-
-
-@pytest.fixture
-def a(vcl_back_database: VclBack) -> VclBack:
-    vcl_back_database.empty()
-    return vcl_back_database
 
 
 @pytest.fixture
@@ -201,6 +188,14 @@ def test_linking_the_number_again_goes_on_in_the_same_chat(a: VclBack, shop: Sho
         assert (chat.pk, chat.unread_count, chat.last_message_text) == (shop.chat, 2, "Я снова тут")
         assert not chat.is_new
         assert Message.objects.filter(chat=chat).count() == 4
+
+
+def test_the_audit_tells_once_what_came(a: VclBack, shop: Shop) -> None:
+    take(a)
+    take(a)
+
+    row = run_in(shop.target, Entry.objects.get, verb=Verb.COMPANY_IMPORTED)
+    assert row.changes == {"people": [None, 2], "numbers": [None, 1], "chats": [None, 1], "messages": [None, 3]}
 
 
 def test_a_message_that_comes_again_is_known(a: VclBack, shop: Shop) -> None:

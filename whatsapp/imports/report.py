@@ -100,6 +100,10 @@ class Report:
     def of(self, what: str) -> Tally:
         return self.tallies.setdefault(what, Tally())
 
+    def new(self, *kinds: str) -> int:
+        """How many of these have come so far."""
+        return sum(self.of(what).new for what in kinds)
+
     def leave_out(self, what: str, cause: Cause, row_id: str | None) -> None:
         self.of(what).left_out += 1
         self.note(what, cause, row_id)

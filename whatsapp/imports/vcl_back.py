@@ -6,6 +6,9 @@ from typing import Final
 
 from django.db import transaction
 
+from accounts.permissions import SYSTEM
+from audit import recording as audit
+from audit.verbs import Verb
 from tenants.context import run_in, run_in_public
 from whatsapp.imports import access, chats, companies, messages, people, sessions
 from whatsapp.imports.intake import Intake, Say
@@ -13,6 +16,13 @@ from whatsapp.imports.people import Owners
 from whatsapp.imports.report import Cause, Report
 from whatsapp.imports.source import Row, Source, open_source
 
+#: What the audit tells of, and how the report calls it.
+_TOLD: Final = {
+    "people": (people.USERS, people.MANAGERS),
+    "numbers": (sessions.WHAT,),
+    "chats": (chats.WHAT,),
+    "messages": (messages.WHAT,),
+}
 #: Tables of the source, and how the report calls their rows.
 _WHAT: Final = {
     "User": people.USERS,
@@ -74,9 +84,22 @@ def _take_rows(intake: Intake, owners: Owners) -> None:
         chats.take_chats,
         messages.take_messages,
     ]
+    before = _taken(intake.report)
     people.take_people(intake, owners)
     for step in steps:
         step(intake)
+    _write_down(intake, before)
+
+
+def _taken(report: Report) -> dict[str, int]:
+    return {name: report.new(*kinds) for name, kinds in _TOLD.items()}
+
+
+def _write_down(intake: Intake, before: dict[str, int]) -> None:
+    """One line of the company's audit for all that came in this run; none if nothing did."""
+    came = {name: count - before[name] for name, count in _taken(intake.report).items()}
+    if changes := {name: (None, count) for name, count in came.items() if count}:
+        audit.record(Verb.COMPANY_IMPORTED, audit.company(intake.company), by=SYSTEM, changes=changes)
 
 
 def _count_strays(source: Source, company_ids: list[str], report: Report) -> None:

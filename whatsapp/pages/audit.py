@@ -57,7 +57,8 @@ _FIELDS: Final[dict[str, Sentence]] = {
     "min_gap": sentence("Seconds between texts at least"), "max_gap": sentence("Seconds between texts at most"),
     "daily_limit": sentence("Texts a day"), "new_chat_limit": sentence("New chats a day"),
     "session_id": sentence("Number"), "since": sentence("From"), "until": sentence("Until"),
-    "hours": sentence("Hours that it is good for"),
+    "hours": sentence("Hours that it is good for"), "backup": sentence("Backup"), "people": sentence("People"),
+    "numbers": sentence("Numbers"), "chats": sentence("Chats"),
 }  # fmt: skip
 
 

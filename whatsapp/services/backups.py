@@ -18,6 +18,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.permissions import Actor, Permission
+from audit import recording as audit
+from audit.verbs import Verb
 from fleet.models import Placement
 from fleet.reasons import Reason
 from fleet.states import LIVE, Happening, Wanted
@@ -234,6 +236,8 @@ def restore(
     _check_is_its_own(session, placement, verified, other_device=other_device)
     safety, aside = _replace(company, session, content)
     _write_down(placement, device, f"backup {backup.name}")
+    changes = {"backup": (None, backup.name)}
+    audit.record(Verb.SESSION_RESTORED, audit.session(session_id, session.name), by=by, changes=changes)
     transitions.tell(company, session_id)
     return Restored(verified, safety, aside)
 

@@ -15,6 +15,7 @@ from audit.verbs import Verb
 from fleet.models import Placement, Worker
 from fleet.states import State, Wanted
 from tenants.context import run_in
+from tenants.domains import save_domain
 from tenants.models import Company
 from tests.pages.conftest import Desk, at_browser
 from tests.pages.test_two_steps import App, log_in_at_page
@@ -83,6 +84,16 @@ def test_a_suspended_company_and_one_without_subscription_have_no_office(client:
 
 
 # -- which company ---------------------------------------------------------------------------------------------------
+def test_an_operator_at_a_companys_address_is_not_led_where_only_its_people_get_in(
+    operator: Person, acme: Company, acme_admin: Person
+) -> None:
+    save_domain(company=acme, name="chat.acme.test")
+    pages = [at_browser(person).get("/people", HTTP_HOST="chat.acme.test") for person in (operator, acme_admin)]
+
+    assert [page.status_code for page in pages] == [200, 200]
+    assert ['href="/office/"' in text_of(page) for page in pages] == [False, True]
+
+
 def test_people_of_two_companies_change_in_the_office_and_stay_in_it(acme_admin: Person, globex: Company) -> None:
     people.create_member(company=globex, email=acme_admin.user.email, role=Role.ADMIN, by=SYSTEM)
     Desk(acme_admin.company)

@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.permissions import Actor, Permission
+from audit.verbs import ActorKind
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Entry:
     label: Promise
     needs: Permission | None = None
     also: frozenset[str] = frozenset()
+    #: Not for operators, who have a place of their own for it.
+    is_for_members: bool = False
 
 
 MENU: Final = (
@@ -35,7 +38,7 @@ MENU: Final = (
     Entry("audit", _("Audit"), needs=Permission.COMPANY_MANAGE),
     Entry("settings", _("Settings"), needs=Permission.COMPANY_MANAGE),
     # The same in tables, with deeds on many at once (`whatsapp.office`).
-    Entry("office:index", _("Office"), needs=Permission.COMPANY_MANAGE),
+    Entry("office:index", _("Office"), needs=Permission.COMPANY_MANAGE, is_for_members=True),
 )
 
 
@@ -48,5 +51,11 @@ class Shown:
 
 def menu_for(actor: Actor, here: str) -> list[Shown]:
     """What `actor` finds in the menu while they are at the page named `here`."""
-    rows = (entry for entry in MENU if entry.needs is None or entry.needs in actor.permissions)
+    rows = (entry for entry in MENU if _is_for(entry, actor))
     return [Shown(entry.name, entry.label, here == entry.name or here in entry.also) for entry in rows]
+
+
+def _is_for(entry: Entry, actor: Actor) -> bool:
+    if entry.is_for_members and actor.kind == ActorKind.OPERATOR:
+        return False
+    return entry.needs is None or entry.needs in actor.permissions

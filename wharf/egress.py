@@ -1,18 +1,15 @@
 """Where requests may go whose address somebody typed: to the open internet, and not into the operator's own networks.
 
 A name says nothing about where it leads, and may lead elsewhere a second later. So what counts is the address that a
-connection is really made to: `GuardedResolver` looks a name up once and refuses it when any of its addresses is not
+connection is really made to: `webhooks.resolving` looks a name up once and refuses it when any of its addresses is not
 allowed, and `guarded_socket` looks at the address again at the last moment, when the socket for it is made.
 """
 
-import asyncio
 import re
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from wharf.errors import Invalid, Sentence, sentence
@@ -27,8 +24,6 @@ _FIRST_FREE_PORT: Final = 1024
 _WEB_PORTS: Final = {80, 443}
 #: As it is written once international names are encoded.
 _HOST: Final = re.compile(r"[0-9A-Za-z._:-]+")
-#: A name server that does not answer holds a thread for its time-out: never one that other work needs.
-_LOOKUPS: Final = ThreadPoolExecutor(16, thread_name_prefix="names")
 
 
 class UrlRefused(Invalid):
@@ -87,7 +82,7 @@ def check_host(url: str, allowed: Sequence[Network]) -> None:
     """Look up where a checked URL leads now. Raises UrlRefused."""
     parsed = URL(url)
     try:
-        addresses = {row[4][0] for row in _look_up(parsed.raw_host or "", parsed.port or 443, socket.AF_UNSPEC)}
+        addresses = {row[4][0] for row in look_up(parsed.raw_host or "", parsed.port or 443, socket.AF_UNSPEC)}
     except (OSError, UnicodeError) as error:
         raise UrlRefused(sentence("This host's name cannot be looked up")) from error
     if not all(is_allowed(one, allowed) for one in addresses):
@@ -96,33 +91,8 @@ def check_host(url: str, allowed: Sequence[Network]) -> None:
         raise UrlRefused(sentence("Give an address that begins with https://"))
 
 
-def _look_up(host: str, port: int, family: int) -> list[Any]:
+def look_up(host: str, port: int, family: int) -> list[Any]:
     return socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-
-
-class GuardedResolver(AbstractResolver):
-    """aiohttp's names: looked up once for a connection, and refused as a whole when any address is against the rule."""
-
-    def __init__(self, rule: Rule, look_up: Callable[[str, int, int], list[Any]] = _look_up) -> None:
-        self._rule, self._look_up = rule, look_up
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Raises AddressRefused, OSError."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(_LOOKUPS, self._look_up, host, port, family)
-        addresses = {str(row[4][0]): row[0] for row in found}
-        if not all(map(self._rule, addresses)):
-            raise AddressRefused(f"{host} leads to an address that is not allowed")
-        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        return [
-            ResolveResult(hostname=host, host=one, port=port, family=kind, proto=0, flags=flags)
-            for one, kind in addresses.items()
-        ]
-
-    async def close(self) -> None:
-        pass
 
 
 def guarded_socket(rule: Rule) -> Callable[[Any], socket.socket]:

@@ -15,6 +15,7 @@ from accounts.permissions import SYSTEM, Rights
 from config.asgi import application
 from tenants.context import arun_in, run_in
 from tenants.models import Company
+from tests.accounts.races import in_its_own_connection
 from tests.people import Person, client_for
 from tests.sockets import Socket
 from tests.whatsapp.desk import Desk, text
@@ -179,7 +180,7 @@ def test_who_waits_is_told_as_soon_as_something_happens(acme: Company, acme_admi
     desk = run_in(acme, Desk.open, acme)
     client, told = client_for(acme_admin), []
     cursor = ask(client, after="now")["data"]["next"]
-    waiting = Thread(target=lambda: told.append(ask(client, after=cursor, wait=30)))
+    waiting = Thread(target=in_its_own_connection, args=[lambda: told.append(ask(client, after=cursor, wait=30))])
     waiting.start()
     run_in(acme, desk.tell, text("at last"))
     waiting.join()

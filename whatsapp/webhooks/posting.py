@@ -15,10 +15,11 @@ from typing import Any, Final
 import aiohttp
 from django.utils import timezone
 
-from wharf.egress import AddressRefused, GuardedResolver, guarded_socket, rule_for
+from wharf.egress import AddressRefused, guarded_socket, rule_for
 from wharf.networks import Network
 from wharf.version import VERSION
 from whatsapp.services.deliveries import Outgoing, Receiver
+from whatsapp.webhooks.resolving import GuardedResolver
 
 #: For all of it: finding the host, connecting, sending, and the head of the answer.
 TOTAL_SECONDS: Final = 15.0

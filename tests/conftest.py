@@ -18,6 +18,7 @@ Transactions   Everything above works in a test's transaction (the default, noth
 
 from collections.abc import Iterator
 from typing import Protocol
+from zlib import crc32
 
 import pytest
 from django.db import connection
@@ -47,12 +48,20 @@ def pytest_configure() -> None:
     settings.PLATFORM_HOSTS = [*settings.PLATFORM_HOSTS, "testserver"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whoever asks for a company asks for the test database: pytest-django looks at marks and its own fixtures alone,
     and would otherwise leave a run of nothing but such tests on the real one."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
     for item in items:
         if {"acme", "globex", "operator"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.django_db, append=False) if not item.get_closest_marker("django_db") else None
+
+
+def _turn(item: pytest.Item) -> tuple[bool, int]:
+    """Among several processes: the longest first, then file by file in an order that has nothing to do with names.
+    What waits (for workers and browsers) runs beside what computes then, and not all of it at the end."""
+    return item.get_closest_marker("story") is None, crc32(str(item.path.relative_to(item.config.rootpath)).encode())
 
 
 @pytest.fixture(scope="session")

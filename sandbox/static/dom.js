@@ -38,5 +38,14 @@ export function act(work) {
   };
 }
 
+export function asDataUrl(file) {
+  return new Promise((done, failed) => {
+    const reader = new FileReader();
+    reader.onload = () => done(reader.result);
+    reader.onerror = () => failed(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
 export const face = (name) => h("span", { class: "face", "aria-hidden": "true" }, [...(name || "?")][0].toUpperCase());
 export const shown = (number) => (/^\d+$/.test(number) ? `+${number}` : number);

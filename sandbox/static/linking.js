@@ -1,7 +1,7 @@
 // Linking a device: by its QR, as text or picture, or by the code it shows.
 
 import { post } from "./api.js";
-import { act, form, h, toast } from "./dom.js";
+import { act, asDataUrl, form, h, toast } from "./dom.js";
 import { words } from "./words.js";
 
 export function devices(phone, changed) {
@@ -67,13 +67,4 @@ function byCode(phone, changed) {
   h("input", { name: "code", class: "code", required: true, maxlength: "11", placeholder: "ABCD-EFGH", "aria-label": words.code,
     autocomplete: "off", spellcheck: "false" }),
   h("div", { class: "row" }, h("button", {}, words.codeGo)));
-}
-
-function asDataUrl(file) {
-  return new Promise((done, failed) => {
-    const reader = new FileReader();
-    reader.onload = () => done(reader.result);
-    reader.onerror = () => failed(reader.error);
-    reader.readAsDataURL(file);
-  });
 }

@@ -1,7 +1,7 @@
 // Conversations of one phone: who there is to talk to, what was said, and the line to write on.
 
 import { post } from "./api.js";
-import { act, face, form, h, shown } from "./dom.js";
+import { act, asDataUrl, face, form, h, shown } from "./dom.js";
 import { language, words } from "./words.js";
 
 const EMOJI = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
@@ -132,12 +132,18 @@ function composer(state, changed) {
     event.preventDefault();
     line.form.requestSubmit();
   });
-  return form({ class: "write", id: "write" }, async () => {
+  const send = async (more) => {
     const [to, text] = [state.peer, line.value];
-    await post(`phones/${state.number}/send`, { to, text });
+    await post(`phones/${state.number}/send`, { to, ...(text ? { text } : {}), ...more });
     state.drafts.delete(to);
     line.value = "";  // before the page is drawn anew
     saysTyping(state, false);
     await changed();
-  }, line, h("button", {}, words.send));
+  };
+  const picked = h("input", { type: "file", accept: "image/*", hidden: true, "aria-label": words.attach, onchange: act(async () => {
+    if (picked.files[0]) await send({ image: await asDataUrl(picked.files[0]) });
+  }) });
+  return form({ class: "write", id: "write" }, () => send({}), picked,
+    h("button", { type: "button", class: "quiet", title: words.attach, "aria-label": words.attach, onclick: () => picked.click() }, "＋"),
+    line, h("button", {}, words.send));
 }

@@ -10,6 +10,7 @@ from random import Random
 from typing import Final
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 from PIL import Image, ImageDraw, ImageOps
 from playwright.sync_api import Page, expect
@@ -18,12 +19,14 @@ from pytest_django import Settings
 from accounts.models import User
 from accounts.permissions import Rights
 from accounts.services import api_keys
+from fleet.reasons import Reason
+from fleet.states import Happening, State
 from sandbox.world.phone import Phone
 from tests.browser import DESKTOP, PHONE, Browsers
 from tests.people import Person
 from tests.whatsapp.harbour import Harbour
 from wharf.networks import parse_networks
-from whatsapp.models import Chat, Contact, Message, MessageStatus, Session
+from whatsapp.models import Chat, Contact, Message, MessageStatus, Session, Transition
 from whatsapp.services import access, outbound, webhooks
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
@@ -75,6 +78,7 @@ def test_pictures(
     )
     api_keys.create(company=harbour.company, name="Customer database", by=acme_admin.actor)
     harbour.run(a_month_of_talk, session_id)
+    harbour.run(a_day_of_states, session_id)
     unlinked = harbour.new_session("Terrace")
     pages = {
         "login": "/login",
@@ -152,6 +156,18 @@ def a_month_of_talk(session_id: str) -> None:
                 answered = asked + timedelta(seconds=dice.choice((25, 40, 110, 200, 700, 2_500, 9_000)))
                 rows.append(said(chat, min(answered, now), from_me=True, name=f"{day}-{number}"))
     Message.objects.bulk_create(rows)
+
+
+def a_day_of_states(session_id: str) -> None:
+    """Linked in the evening, and away for a quarter of an hour since."""
+    now = timezone.now()
+    Transition.objects.filter(session_id=session_id).update(at=F("at") - timedelta(hours=21))
+    away = (Happening.CONNECTION_LOST, State.CONNECTED, State.CONNECTING, Reason.CONNECTION_LOST, timedelta(hours=6))
+    back = (Happening.CONNECTED, State.CONNECTING, State.CONNECTED, Reason.NONE, timedelta(hours=5, minutes=45))
+    for happening, before, after, reason, ago in (away, back):
+        told = {"happening": happening, "before": before, "after": after, "reason": reason}
+        row = Transition.objects.create(session_id=session_id, **told)
+        Transition.objects.filter(pk=row.pk).update(at=now - ago)
 
 
 def said(chat: Chat, at: datetime, *, from_me: bool, name: str) -> Message:

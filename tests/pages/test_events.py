@@ -72,7 +72,12 @@ def test_a_row_tells_when_what_and_where(client: Client, desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "words"),
     [
-        ("message.new", {"chat": {"chatName": "Bob"}, "message": {"body": "", "messageType": "image"}}, "← Bob: image"),
+        ("message.new", {"chat": {"chatName": "Bob"}, "message": {"body": "", "messageType": "image"}}, "← Bob: Photo"),
+        (
+            "message.new",
+            {"chat": {"chatName": "Bob"}, "message": {"body": "Us", "messageType": "image"}},
+            "← Bob: Photo: Us",
+        ),
         ("message.status", {"status": "delivered"}, "Delivered"),
         ("message.status", {"status": "of tomorrow"}, "of tomorrow"),
         ("message.reaction", {"reactions": [{"emoji": "👍"}, {"emoji": "🎉"}]}, "👍 🎉"),

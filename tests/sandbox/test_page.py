@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from sandbox.thread import SandboxThread
 from sandbox.world.phone import Phone
+from tests.jpegs import picture
 from tests.sandbox.driver import Program, until
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -111,3 +112,22 @@ def test_a_mistake_is_explained_in_the_readers_language(page: Page, wa: SandboxT
 
     expect(page.get_by_text("Ни одно устройство не просило код для этого номера.")).to_be_visible()
     expect(page.get_by_text("не WhatsApp")).to_be_visible()
+
+
+@needs_chromium
+@pytest.mark.browser
+def test_a_picture_is_sent_with_what_is_written(page: Page, wa: SandboxThread, someone: Someone) -> None:
+    ana, ben = someone("Ana"), someone("Ben")
+    wa.send_text(ben, ana, "Hello")
+    page.goto(f"{wa.url}/#/{ana.number}")
+    page.get_by_role("button", name="Ben").click()
+    page.get_by_label("Message", exact=True).fill("The view")
+    picked = page.locator("#write input[type=file]")
+
+    picked.set_input_files({"name": "view.jpg", "mimeType": "image/jpeg", "buffer": picture()})
+
+    expect(page.locator(".bubble", has_text="Picture: The view")).to_be_visible()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("")
+    assert [(message.kind, message.text) for message in ben.inbox] == [("image", "The view")]
+    picked.set_input_files({"name": "view.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    expect(page.locator(".toast.bad")).to_be_visible()

@@ -11,6 +11,7 @@ from fleet.reasons import SENTENCES
 from wharf.errors import sentence
 from whatsapp.catalogue import KINDS
 from whatsapp.models import Event, Session
+from whatsapp.pages import media
 from whatsapp.pages.words import mark_of, reason_text
 from whatsapp.services import batches
 from whatsapp.services.webhooks import TEST_KIND
@@ -117,5 +118,6 @@ def about(row: Event) -> str:
 def _of_message(data: dict[str, Any]) -> str:
     chat, message = data.get("chat") or {}, data.get("message") or {}
     arrow = "→" if message.get("fromMe") else "←"
-    words = message.get("body") or message.get("messageType") or ""
+    body, kind = message.get("body") or "", message.get("messageType") or ""
+    words = media.in_a_list(kind, body, None)[1] if kind in media.KINDS else body or kind
     return f"{arrow} {chat.get('chatName', '')}: {words}"

@@ -12,6 +12,7 @@ from fleet.models import Network, Placement
 from fleet.states import State
 from tenants.context import run_in
 from tenants.models import Company
+from tests.waiting import eventually
 from tests.whatsapp.harbour import Harbour, WorkerThread, _numbers
 from whatsapp.engine import device_store
 from whatsapp.engine.fake import FakeEngine
@@ -43,9 +44,10 @@ class Dock(Harbour):
     def work(self, *, at: Path | None = None, **limits: Any) -> WorkerThread:
         """Another worker begins, `at` another disk if that is said."""
         wanted = Limits(**{"capacity": 50, "sessions_per_host": 10, "hold_back": 0, **limits})
-        worker = WorkerThread(at or self.state_dir, self.engine, wanted).start()
-        self.workers.append(worker)
-        return worker
+        thread = WorkerThread(at or self.state_dir, self.engine, wanted).start()
+        self.workers.append(thread)
+        eventually(lambda: thread.worker and thread.worker._row, what="the worker is known")
+        return thread
 
     # -- sessions --------------------------------------------------------------------------------------------------
     def fresh(self, name: str = "Front desk", network: str = Network.WHATSAPP) -> str:

@@ -137,14 +137,15 @@ def test_without_both_headers_nothing_is_believed(acme: Company, secret: str) ->
     assert texts(acme) == []
 
 
-@pytest.mark.parametrize("seconds", [-301, 301, -(10**9)])
+# What lies ahead comes nearer while it is asked.
+@pytest.mark.parametrize("seconds", [-301, 400, -(10**9)])
 def test_a_timestamp_is_at_most_five_minutes_off(acme: Company, secret: str, seconds: int) -> None:
     stamp = str(int(timezone.now().timestamp()) + seconds)
 
     check_refused(ask(secret, body_of(acme), stamp), "Request timestamp too old", "signature_too_old")
 
 
-@pytest.mark.parametrize("seconds", [-290, 290])
+@pytest.mark.parametrize("seconds", [-240, 299])
 def test_clocks_may_differ_a_little(acme: Company, secret: str, seconds: int) -> None:
     assert ask(secret, body_of(acme), str(int(timezone.now().timestamp()) + seconds)).status_code == 200
 

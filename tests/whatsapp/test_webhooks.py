@@ -161,7 +161,7 @@ def test_both_secrets_sign_during_a_rotation_and_then_the_new_one_alone(
 
     def signed_once() -> Heard | None:
         heard = len(receiver.heard)
-        shop.hears("One", "After")
+        shop.hears("One", f"After {heard}")
         request = receiver.hears(heard + 1)[heard]
         return request if len(request.headers["webhook-signature"].split(" ")) == 1 else None
 

@@ -223,4 +223,4 @@ def picture(
     file = FOLDER / f"{name}-{device}-{scheme}.png"
     shown.screenshot(path=file, full_page=name not in WINDOWS)
     # A drawing of few colours needs no more of them in the file.
-    Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
+    Image.open(file).convert("RGB").quantize(255, method=Image.Quantize.MAXCOVERAGE).save(file, optimize=True)

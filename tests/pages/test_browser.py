@@ -27,7 +27,7 @@ CARD = "li.session"
 
 def creates_a_sandbox_session(page: Page, name: str) -> str:
     """By clicking; returns its id, on its link page."""
-    page.get_by_role("link", name="New session").first.click()
+    page.get_by_role("link", name="Add a number").first.click()
     page.get_by_label("Name").fill(name)
     page.get_by_label("Sandbox").check()
     page.get_by_role("button", name="Create and link").click()

@@ -151,7 +151,7 @@ def test_a_reader_sees_chats_and_can_neither_write_nor_link(desk: Desk, acme_man
     assert "Are you open?" in chat
     assert "<textarea" not in chat
     assert "Chats</a>" in overview
-    assert not any(word in overview for word in ("Link a phone", "New session", "/pause", "/unlink", "/rename"))
+    assert not any(word in overview for word in ("Link a phone", "Add a number", "/pause", "/unlink", "/rename"))
 
 
 def test_codes_are_only_for_those_who_may_link(desk: Desk, acme_admin: Person, acme_manager: Person) -> None:
@@ -321,7 +321,7 @@ def test_no_page_mixes_languages(desk: Desk, acme_admin: Person, language: str) 
 
 # -- sessions --------------------------------------------------------------------------------------------------------
 def test_a_list_without_sessions_says_what_to_do(acme_admin: Person, acme_manager: Person) -> None:
-    assert "Make a session for each WhatsApp number" in content(at_browser(acme_admin).get("/"))
+    assert "Add each of your WhatsApp numbers" in content(at_browser(acme_admin).get("/"))
     assert "has to give you access" in content(at_browser(acme_manager).get("/"))
 
 
@@ -543,7 +543,7 @@ def test_where_nothing_runs_the_page_presses_the_button_itself(desk: Desk, acme_
         ({"reason": Reason.LOGGED_OUT_ON_PHONE}, "unlinked on the phone"),
         ({"wanted": Wanted.RUNNING}, "Getting a code from WhatsApp"),
         ({"state": State.CONNECTED, "wanted": Wanted.UNLINKED, "device_jid": "1:1@s"}, "Unlinking"),
-        ({"state": State.STOPPED, "reason": Reason.PAUSED, "device_jid": "1:1@s"}, "the session is off"),
+        ({"state": State.STOPPED, "reason": Reason.PAUSED, "device_jid": "1:1@s"}, "the number is off"),
         (
             {
                 "state": State.CONNECTING,

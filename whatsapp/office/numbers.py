@@ -50,7 +50,7 @@ class Numbers(OfficeAdmin, OfSessions):
 
     @admin.display(description=_("number"), ordering="name")
     def called(self, row: Session) -> str:
-        return row.label or gettext("New session")
+        return row.label or gettext("New number")
 
     session = called
 

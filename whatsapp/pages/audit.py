@@ -208,7 +208,7 @@ def overview(request: PageRequest) -> HttpResponse:
 
 def _numbers() -> dict[str, str]:
     """All that there ever were: what happened in one that was put away did happen."""
-    nameless = gettext("New session")
+    nameless = gettext("New number")
     return {row.pk: row.label or nameless for row in Session.objects.select_related("account")}
 
 

@@ -195,7 +195,7 @@ unlink = _confirmed(
 archive = _confirmed(
     sessions.archive,
     {
-        "title": sentence("Put this session in the archive?"),
+        "title": sentence("Put this number in the archive?"),
         "text": sentence("It goes out of sight and no longer counts for your plan. Chats and messages are kept."),
         "yes": sentence("Archive"),
     },

@@ -144,6 +144,6 @@ function composer(state, changed) {
     if (picked.files[0]) await send({ image: await asDataUrl(picked.files[0]) });
   }) });
   return form({ class: "write", id: "write" }, () => send({}), picked,
-    h("button", { type: "button", class: "quiet", title: words.attach, "aria-label": words.attach, onclick: () => picked.click() }, "＋"),
+    h("button", { type: "button", class: "quiet", title: words.attach, "aria-label": words.attach, onclick: () => picked.click() }, "+"),
     line, h("button", {}, words.send));
 }

@@ -139,6 +139,8 @@ def test_a_number_is_linked_by_typing_a_code(harbour: Harbour, browsers: Browser
     page = browsers.logged_in(acme_admin)
     creates_a_sandbox_session(page, "By code")
 
+    elsewhere = page.get_by_text("The phone is with somebody else?")
+    expect(elsewhere).to_be_visible()
     page.get_by_label("Phone number").fill(f"+{shop.number[:2]} {shop.number[2:6]}-{shop.number[6:]}")
     page.get_by_role("button", name="Get a pairing code").click()
     code = page.locator("#pairing-code")
@@ -146,6 +148,7 @@ def test_a_number_is_linked_by_typing_a_code(harbour: Harbour, browsers: Browser
     harbour.wa.type_code(shop, code.inner_text())
 
     expect(page.get_by_role("heading", name="WhatsApp is connected!")).to_be_visible()
+    expect(elsewhere).to_be_hidden()
 
 
 def test_a_wrong_number_is_explained_beside_the_field(harbour: Harbour, browsers: Browsers, acme_admin: Person) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from tests.pages.conftest import Desk, at_browser
 from tests.people import Person
-from whatsapp.models import Message
+from whatsapp.models import Message, Transition
 from whatsapp.pages.charts import round_up
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +40,18 @@ def test_what_was_said_stands_in_words_a_picture_and_a_table(desk: Desk, acme_ad
     assert "Half of all answers of the last 7 days: <strong>1 to 5 minutes</strong> or faster." in page
     assert len(re.findall(r"<tr><td data-label=\"Day\">", page)) == 30
     assert 'class="bars"' in page
+
+
+def test_what_a_new_number_is_now_can_be_seen(desk: Desk, acme_admin: Person) -> None:
+    change = {"happening": "connected", "before": "connecting", "after": "connected"}
+    desk.run(Transition.objects.create, session_id=desk.session.pk, **change)
+
+    segments = re.findall(r'<rect class="tone-(\w+)" x="([\d.]+)" width="([\d.]+)" height="16">', shown(acme_admin))
+
+    tone, x, width = segments[-1]
+    assert tone == "good"
+    assert float(width) >= 12
+    assert float(x) + float(width) == pytest.approx(1000, abs=0.2)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

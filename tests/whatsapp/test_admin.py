@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.errors import OperatorsOnly
+from accounts.tasks import mail_code
 from audit.models import Entry
 from fleet import leases
 from fleet.models import Placement, Trouble, Worker
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.django_db
 
 LIST = "/admin/fleet/placement/"
 WORKERS = "/admin/fleet/worker/"
+JOBS = "/admin/procrastinate/procrastinatejob/"
 
 
 @pytest.fixture
@@ -129,6 +131,20 @@ def test_a_companys_own_people_have_no_business_here(acme_admin: Person, session
     client.force_login(acme_admin.user)
 
     assert client.get(LIST).status_code == 302
+
+
+def test_background_jobs_are_shown_in_words_and_changed_by_nobody(desk: Client) -> None:
+    job = str(mail_code.defer(code_id="1"))
+
+    page = desk.get(f"{JOBS}?state=todo").content.decode()
+    assert "accounts.tasks.mail_code" in page
+    assert "waits" in page
+    assert 'name="action"' not in page
+    assert "accounts.tasks.mail_code" not in desk.get(f"{JOBS}?state=failed").content.decode()
+    assert "code_id" in desk.get(f"{JOBS}{job}/change/").content.decode()
+    assert [desk.post(f"{JOBS}{path}").status_code for path in ("add/", f"{job}/change/", f"{job}/delete/")] == [
+        403
+    ] * 3
 
 
 def test_workers_are_listed_with_what_they_hold(desk: Client, session_id: str) -> None:

@@ -6,9 +6,11 @@ the fleet's rows have no readers but these. Django takes what is set here wherev
 
 from typing import Any, Final
 
+from django.apps import apps
 from django.db.models import Model
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import ApiKey, Membership, User
 from audit.models import Entry
@@ -29,6 +31,7 @@ NAMES: Final[dict[type[Model], tuple[Promise, Promise]]] = {
     Entry: (_("audit entry"), _("audit")),
     Membership: (_("membership"), _("people")),
     Placement: (_("number"), _("numbers")),
+    ProcrastinateJob: (_("background job"), _("background jobs")),
     Session: (_("number"), _("numbers")),
     Trouble: (_("trouble"), _("troubles")),
     User: (_("person"), _("people")),
@@ -74,6 +77,10 @@ FIELDS: Final[dict[type[Model], Words]] = {
         "evidence_at": _("sign of life"), "device_jid": _("linked device"), "snapshot_at": _("keys kept at"),
         "owner": _("worker"), "fence": _("fence"), "queued": _("texts that wait"), "due_since": _("oldest due since"),
     },
+    ProcrastinateJob: {
+        "id": _("id"), "task_name": _("task"), "attempts": _("attempts"), "scheduled_at": _("not before"),
+        "args": _("about"),
+    },
     Session: _MADE,
     Trouble: {
         "id": _("id"), "about": _("about"), "cause": _("cause"), "subject": _("what it happened to"),
@@ -97,6 +104,7 @@ FIELDS: Final[dict[type[Model], Words]] = {
 
 
 def apply() -> None:
+    apps.get_app_config("procrastinate").verbose_name = _("Background jobs")
     for model, (one, several) in NAMES.items():
         options: Any = model._meta
         options.verbose_name, options.verbose_name_plural = one, several

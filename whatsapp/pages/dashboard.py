@@ -116,12 +116,21 @@ def _half(counts: Sequence[int], labels: Sequence[str]) -> str:
 def strips_of(cards: Sequence[Card], span: timedelta) -> list[Strip]:
     now = timezone.now()
     told = figures.stretches([card.id for card in cards], since=now - span, until=now)
-    return [Strip(card, [_segment(each) for each in told[card.id]], _online(told[card.id])) for card in cards]
+    return [Strip(card, segments_of(told[card.id]), _online(told[card.id])) for card in cards]
 
 
-def _segment(stretch: Stretch) -> Segment:
+#: Of a strip's thousand: what is now can be seen, however short it has been.
+_NOW_AT_LEAST: Final = 12.0
+
+
+def segments_of(stretches: Sequence[Stretch]) -> list[Segment]:
+    return [_segment(each, 0.0 if each is not stretches[-1] else _NOW_AT_LEAST) for each in stretches]
+
+
+def _segment(stretch: Stretch, least: float) -> Segment:
     tone, title = face_of_state(stretch.state)
-    return Segment(round(1000 * stretch.start, 1), round(1000 * (stretch.end - stretch.start), 1), tone, title)
+    start = min(1000 * stretch.start, 1000 * stretch.end - least)
+    return Segment(round(start, 1), round(1000 * stretch.end - start, 1), tone, title)
 
 
 def _online(stretches: Sequence[Stretch]) -> int | None:

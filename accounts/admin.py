@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
@@ -83,6 +84,13 @@ class MembershipInline(TabularInline):  # type: ignore[misc]  # ships no types
     fields = ("company", "role", "created_at")
     readonly_fields = ("created_at",)
     extra = 0
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A cell of a table has no label of its own: who hears the page is told the column."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for widget in {field.widget, getattr(field.widget, "widget", field.widget)} if field else ():
+            widget.attrs["aria-label"] = capfirst(field.label)
+        return field
 
 
 @admin.register(User)

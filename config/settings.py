@@ -237,7 +237,14 @@ _UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("pages/logo.svg")},
     ],
     "STYLES": [lambda request: static("admin/wharf.css")],
-}
+    # As the company's pages have it; unfold's own is too dark for links on a dark ground.
+    "COLORS": {
+        "primary": {
+            "50": "#f0f9fa", "100": "#e0f1f3", "200": "#bfe3e8", "300": "#93d1d9", "400": "#63c6d1", "500": "#3bb0bf",
+            "600": "#0b7285", "700": "#0c5c6b", "800": "#0f4a56", "900": "#103d47", "950": "#0a2830",
+        }
+    },
+}  # fmt: skip
 UNFOLD = {
     **_UNFOLD,
     "LOGIN": {"form": "accounts.forms.OperatorsLogin"},

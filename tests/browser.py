@@ -143,7 +143,7 @@ class Browsers:
         with ExitStack() as until_closed:
             browsers = cls(site, shared, until_closed)
             yield browsers
-        assert browsers.complaints == []
+        assert browsers.complaints == [], browsers.complaints
 
     @cached_property
     def chromium(self) -> Browser:

@@ -186,6 +186,9 @@ class DomainAdmin(ModelAdmin):  # type: ignore[misc]  # ships no types
     search_fields = ("domain", "tenant__name", "tenant__slug")
     autocomplete_fields = ("tenant",)
 
+    class Media:
+        js = ("admin/names.js",)
+
     def save_model(self, request: HttpRequest, obj: Domain, form: DomainForm, change: bool) -> None:
         values = form.cleaned_data
         companies.set_domain(

@@ -1,8 +1,8 @@
 """Where requests may go whose address somebody typed: to the open internet, and not into the operator's own networks.
 
 A name says nothing about where it leads, and may lead elsewhere a second later. So what counts is the address that a
-connection is really made to: `webhooks.resolving` looks a name up once and refuses it when any of its addresses is not
-allowed, and `guarded_socket` looks at the address again at the last moment, when the socket for it is made.
+connection is really made to: `whatsapp.webhooks.resolving` looks a name up once and refuses it when any of its
+addresses is not allowed, and `guarded_socket` looks at the address again at the last moment, when the socket is made.
 """
 
 import re

@@ -102,7 +102,7 @@ class Report:
 
     def new(self, *kinds: str) -> int:
         """How many of these have come so far."""
-        return sum(self.of(what).new for what in kinds)
+        return sum(self.tallies[what].new for what in kinds if what in self.tallies)
 
     def leave_out(self, what: str, cause: Cause, row_id: str | None) -> None:
         self.of(what).left_out += 1

@@ -18,7 +18,7 @@ from whatsapp.webhooks.run import Dispatcher
 
 
 class DispatcherThread:
-    """`stop` lets it end as SIGTERM does; while it is `frozen` it does nothing, as if it had no CPU."""
+    """`stop` lets it end as SIGTERM does."""
 
     def __init__(self, name: str = "test") -> None:
         self._stop = asyncio.Event()

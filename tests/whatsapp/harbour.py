@@ -70,8 +70,9 @@ class WorkerThread:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        thawed = threading.Event()
-        self._loop.call_soon_threadsafe(thawed.wait, 120)
+        stands_still, thawed = threading.Event(), threading.Event()
+        self._loop.call_soon_threadsafe(lambda: (stands_still.set(), thawed.wait(120)))
+        assert stands_still.wait(60), "the worker did not come to rest"
         try:
             yield
         finally:

@@ -209,7 +209,7 @@ def test_hosts_of_a_worker_that_hangs_leave_before_others_may_connect(
 
         harbour.received("While it hung")
         harbour.shows(session_id, State.CONNECTED)
-        # Which of the two it notices first when it goes on depends on whether its lease has just run out or is about to.
+        # Which of the two it notices first depends on whether its lease has just run out or is about to.
         told = {f"connected>connecting:{reason}" for reason in (Reason.WORKER_SILENT, Reason.HOST_DIED)}
         assert told & set(harbour.history(session_id))
 

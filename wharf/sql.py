@@ -4,7 +4,7 @@ Each statement that waits for its answer costs a trip to the database and back, 
 it costs. Inside `together` nothing waits; when it ends, all answers are there (psycopg's pipeline mode).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -51,6 +51,12 @@ def _columns(model: type[Model]) -> tuple[list[str], dict[str, Callable[..., Any
     fields = model._meta.concrete_fields
     readers = {field.attname: field.from_db_value for field in fields if hasattr(field, "from_db_value")}
     return [field.attname for field in fields], readers
+
+
+def as_arrays(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    """Any number of rows, but none is too few, as one parameter a column: for `unnest`, of which the planner knows that
+    the rows are few. It would read a whole table for those of a `jsonb_to_recordset`."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 Ask = Callable[[str, Sequence[Any]], Answer]

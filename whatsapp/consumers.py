@@ -10,6 +10,7 @@ import contextlib
 import logging
 from typing import Any, Final
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.utils import translation
 from django.utils.translation import gettext
@@ -38,6 +39,10 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
     _clock: "asyncio.Task[None] | None" = None
     #: The cursor up to which a replay has told everything.
     _replayed = 0
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """As channels', without a change of threads for each message: nothing here keeps a database connection."""
+        await getattr(self, get_handler_name(message))(message)
 
     # -- joining -------------------------------------------------------------------------------------------------
     async def connect(self) -> None:

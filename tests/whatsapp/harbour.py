@@ -71,7 +71,12 @@ class WorkerThread:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         stands_still, thawed = threading.Event(), threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (stands_still.set(), thawed.wait(120)))
+
+        def stand_still() -> None:
+            stands_still.set()
+            thawed.wait(120)
+
+        self._loop.call_soon_threadsafe(stand_still)
         assert stands_still.wait(60), "the worker did not come to rest"
         try:
             yield

@@ -539,6 +539,24 @@ def test_no_more_are_under_way_at_once_than_can_be_lost_in_doubt(dock: Dock) -> 
     assert [order.text for order in dock.engine.sent] == [str(number) for number in range(patience.IN_FLIGHT + 5)]
 
 
+def test_an_engine_that_answers_quickly_is_given_more_at_once(dock: Dock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "WINDOW_SECONDS", 600.0)
+    dock.work()
+    session_id = dock.connected()
+    answered = dock.texts(session_id, BOB, *(f"Answered {number}" for number in range(patience.MOST_IN_FLIGHT)))
+    eventually(lambda: set(statuses(dock, answered)) == {MessageStatus.SERVER_ACK}, what="all are answered")
+    dock.engine.withholds_answers = True
+    whose: dict[str, Any] = {"company": dock.company, "session_id": session_id, "by": SYSTEM}
+
+    dock.run(queue.pause, **whose)
+    ids = dock.texts(session_id, BOB, *(str(number) for number in range(patience.MOST_IN_FLIGHT + 5)))
+    dock.run(queue.resume, **whose)
+
+    under_way = patience.MOST_IN_FLIGHT
+    eventually(lambda: len(dock.engine.sent) == len(answered) + under_way, what="as many as may be under way at most")
+    eventually(lambda: statuses(dock, ids).count(MessageStatus.SENT) == under_way, what="the rest waits")
+
+
 def test_a_receipt_for_a_message_in_doubt_settles_it(dock: Dock) -> None:
     dock.work()
     session_id = dock.connected()

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Min, QuerySet
 
 from tenants.models import Company
-from wharf.sql import Answer, Ask, together
+from wharf.sql import Answer, Ask, as_arrays, together
 from whatsapp.engine.port import SendReaction, SendText
 from whatsapp.models import Chat, Contact, Message, MessageStatus, Session
 from whatsapp.services import inbound, observing, standing, statuses
@@ -192,7 +192,10 @@ def _in_order(rows: Iterable[Message]) -> list[Message]:
 
 
 # -- taking ------------------------------------------------------------------------------------------------------------
-_HAND_OVER: Final = "UPDATE whatsapp_message SET status = %s, secret = %s WHERE id = %s"
+_HAND_OVER: Final = """
+UPDATE whatsapp_message AS row SET secret = now.secret, status = %s
+FROM unnest(%s::text[], %s::bytea[]) AS now(id, secret) WHERE row.id = now.id
+"""
 
 
 def _take(company: Company, session: Session, rows: list[Message], now: datetime) -> list[SendText]:
@@ -202,8 +205,10 @@ def _take(company: Company, session: Session, rows: list[Message], now: datetime
         statuses.tell_status(company, session, row)
         if row.send_at is not None:
             _show_in_list(row, now)
-    with connection.cursor() as cursor:
-        cursor.executemany(_HAND_OVER, [(MessageStatus.SENT, each.secret, each.message_id) for each in orders])
+    if orders:
+        with connection.cursor() as cursor:
+            secrets = as_arrays((each.message_id, each.secret) for each in orders)
+            cursor.execute(_HAND_OVER, [MessageStatus.SENT, *secrets])
     return orders
 
 

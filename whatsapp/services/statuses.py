@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
 
 from tenants.models import Company
 from wharf.moments import moment
-from wharf.sql import Answer, Ask
+from wharf.sql import Answer, Ask, as_arrays
 from whatsapp.models import Account, Chat, EarlyReceipt, Message, MessageStatus, Session
 from whatsapp.models.message import CLIMB
 from whatsapp.services import news, observing
@@ -17,10 +17,14 @@ from whatsapp.services import news, observing
 #: WhatsApp's id, and what is proven of the message.
 Proof = tuple[str, MessageStatus]
 
+#: One statement however many there are: each of its own would cost the database and us as much as all of them.
 _SAVE: Final = """
-UPDATE whatsapp_message
-SET status = %s, error_code = %s, error_detail = %s, retry_at = %s, wa_id = %s, "timestamp" = %s
-WHERE id = %s
+UPDATE whatsapp_message AS row
+SET status = now.status, error_code = now.error_code, error_detail = now.error_detail, retry_at = now.retry_at,
+    wa_id = now.wa_id, "timestamp" = now."timestamp"
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[])
+    AS now(id, status, error_code, error_detail, retry_at, wa_id, "timestamp")
+WHERE row.id = now.id
 """
 
 
@@ -42,7 +46,7 @@ class Statuses:
     ) -> None:
         if error is None and self._changed:
             with connection.cursor() as cursor:
-                cursor.executemany(_SAVE, [_columns(row) for row in self._changed.values()])
+                cursor.execute(_SAVE, as_arrays(_columns(row) for row in self._changed.values()))
             observing.statuses(self._changed.values())
 
     def set(self, row: Message, status: MessageStatus, code: str = "", detail: str = "") -> None:
@@ -57,8 +61,8 @@ class Statuses:
                 self.set(row, status)
 
 
-def _columns(row: Message) -> list[Any]:
-    return [row.status, row.error_code, row.error_detail, row.retry_at, row.wa_id, row.timestamp, row.pk]
+def _columns(row: Message) -> tuple[object, ...]:
+    return (row.pk, str(row.status), row.error_code, row.error_detail, row.retry_at, row.wa_id, row.timestamp)
 
 
 def _is_higher(status: MessageStatus, than: str) -> bool:

@@ -72,6 +72,7 @@ class Hearing:
         if stored is None:
             return False
         observing.answers(events, owned.in_flight)
+        owned.window.note(len(stored.finished))
         for message_id in stored.finished:
             owned.in_flight.pop(message_id, None)
         if stored.is_over:

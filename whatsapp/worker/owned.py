@@ -13,6 +13,7 @@ from fleet.states import State, Wanted
 from tenants.models import Company
 from whatsapp.worker.attention import Attention
 from whatsapp.worker.decide import Seen
+from whatsapp.worker.window import Window
 
 #: What is to be sent so soon is as good as being sent.
 SOON_SECONDS: Final = 60.0
@@ -50,6 +51,7 @@ class Owned:
     code_asked_at: datetime | None = None
     #: Messages handed to the engine that have not come back, with when they were (monotonic).
     in_flight: dict[str, float] = field(default_factory=dict)
+    window: Window = field(default_factory=Window)
     #: The last time, there were more to send than could be handed over.
     has_more: bool = False
     #: Texts to people who never wrote to us wait.

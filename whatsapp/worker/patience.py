@@ -18,7 +18,11 @@ SILENT_SECONDS: Final = 60.0
 SILENT_LOOKS: Final = 5
 #: After a code's expiry the next one, or the end of linking, must have come.
 CODE_SLACK_SECONDS: Final = 15.0
-#: Messages handed to one session's engine and not yet answered.
+#: Messages handed to one session's engine and not yet answered: as many in any case, as many at most, and in between
+#: what it has answered in so many seconds (`worker.window`).
 IN_FLIGHT: Final = 10
-#: Each may wait for 75 s (docs/engine.md) behind all others; what has no answer by then may have none ever.
+MOST_IN_FLIGHT: Final = 40
+WINDOW_SECONDS: Final = 2.0
+#: Each may wait for 75 s (docs/engine.md) behind others, which are few where answers are slow; what has none by then
+#: may have none ever.
 ANSWER_SECONDS: Final = 75.0 * IN_FLIGHT + 60.0

@@ -33,16 +33,18 @@ class Sending:
         if owned.is_doubtful:
             # Whatever is handed to it now would wait for an answer, and might end as unconfirmed.
             return
-        if owned.is_connected and len(owned.in_flight) < patience.IN_FLIGHT // 2 and (has_news or owned.has_more):
-            await self._send(run, owned)
+        window = owned.window.size()
+        room = window - len(owned.in_flight)
+        # Not one at a time: they are taken, stored and told in sets.
+        if owned.is_connected and room > window // 2 and (has_news or owned.has_more):
+            await self._send(run, owned, room)
         elif not owned.is_connected and not owned.placement.is_linked and has_news:
             await self._ask_for_code(run, owned)
         else:
             return
         owned.seen_work = work
 
-    async def _send(self, run: HostRun, owned: Owned) -> None:
-        room = patience.IN_FLIGHT - len(owned.in_flight)
+    async def _send(self, run: HostRun, owned: Owned, room: int) -> None:
         owned.asking += 1
         try:
             handed = await self._holding.write(owned, owning.take_queued, limit=room) or Handed()

@@ -49,6 +49,9 @@ LEAVE_SECONDS: Final = 20.0
 #: How often a host looks whether its term is over.
 TERM_LOOK_SECONDS: Final = 0.5
 BATCH: Final = 200
+#: What is new is told at once, and what comes within so short a time of that together: each time that the worker is
+#: woken costs both of us as much as several more messages.
+GATHER_SECONDS: Final = 0.01
 
 
 #: What is said to a chat keeps its order.
@@ -330,14 +333,16 @@ class Host:
         self._news.set()
 
     def _pump(self) -> None:
+        pumped = -math.inf
         while True:
             self._news.wait()
+            time.sleep(max(pumped + GATHER_SECONDS - time.monotonic(), 0.0))
             self._news.clear()
-            while self._pump_once():
-                pass
+            self._pump_once()
+            pumped = time.monotonic()
 
-    def _pump_once(self) -> bool:
-        """Send one round of what is new; says whether there was anything."""
+    def _pump_once(self) -> None:
+        """Send one round of what is new."""
         frames = bytearray()
         while not self._direct.empty():
             frames += wire.encode(self._direct.get())
@@ -346,7 +351,6 @@ class Host:
                 frames += self._frames_of(kept)
         if frames:
             self._channel.send(bytes(frames))
-        return bool(frames)
 
     def _take_stirred(self) -> set[str]:
         found: set[str] = set()
@@ -363,7 +367,7 @@ class Host:
             # What means nothing to the worker still has to be acknowledged by it, in its place in the order.
             frames += wire.encode(port.Report(kept.device.session_id, event or port.Alive(), seq=entry.seq))
         if len(told) == BATCH:
-            self._stirred.put(kept.device.session_id)
+            self._stir(kept.device.session_id)
         return bytes(frames)
 
     def _let_go(self, kept: Kept) -> None:

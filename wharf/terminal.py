@@ -1,9 +1,10 @@
 """Output that is shown again and again: one picture over the other on a terminal, one after another elsewhere."""
 
+import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from django.db import close_old_connections
 
@@ -29,14 +30,44 @@ def show_again(picture: Callable[[], str], screen: Screen, *, every: float) -> N
     is_terminal = screen.isatty()
     if is_terminal:
         screen.write(_CLEAR_ALL)
-    with suppress(KeyboardInterrupt):
-        while True:
+    with suppress(KeyboardInterrupt), _CtrlC() as ctrl_c:
+        while not ctrl_c.has_come:
             text = picture()
             # Connections are not kept over the pause: the database may be another one by then.
             close_old_connections()
             screen.write(over_the_last(text) if is_terminal else f"{text}\n")
             screen.flush()
-            time.sleep(every)
+            ctrl_c.pause(every)
+
+
+class _CtrlC:
+    """It ends a pause at once, and a look when that is through; the second one ends that, too.
+
+    Raised anywhere, it may come where exceptions are swallowed (while an object is being deleted), and be lost.
+    """
+
+    def __init__(self) -> None:
+        self.has_come = self._is_pausing = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._heed)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _heed(self, *_: object) -> None:
+        if self.has_come or self._is_pausing:
+            raise KeyboardInterrupt
+        self.has_come = True
+
+    def pause(self, seconds: float) -> None:
+        self._is_pausing = True
+        try:
+            if not self.has_come:
+                time.sleep(seconds)
+        finally:
+            self._is_pausing = False
 
 
 def over_the_last(text: str) -> str:

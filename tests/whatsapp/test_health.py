@@ -252,6 +252,7 @@ def test_the_rows_alone_can_be_asked(dock: Dock) -> None:
 def test_watching_into_a_pipe_has_no_control_characters_and_ends_on_ctrl_c(live_companies: None) -> None:
     database = connection.settings_dict["NAME"]
     url = os.environ["WHARF_DATABASE_URL"].rsplit("/", 1)[0] + f"/{database}"
+    # With hardly a pause: Ctrl-C mostly comes in the middle of a look.
     watching = subprocess.Popen(
         [sys.executable, "manage.py", "session_health", "--watch", "--every", "0.05"],
         cwd=ROOT,
@@ -261,9 +262,13 @@ def test_watching_into_a_pipe_has_no_control_characters_and_ends_on_ctrl_c(live_
     )
     assert watching.stdout is not None
     lines = (line for line in watching.stdout)
-    seen = [next(line for line in lines if "online" in line) for _ in range(3)]
-    watching.send_signal(signal.SIGINT)
-    rest, _ = watching.communicate(timeout=30)
+    try:
+        seen = [next(line for line in lines if "online" in line) for _ in range(3)]
+        watching.send_signal(signal.SIGINT)
+        rest, _ = watching.communicate(timeout=30)
+    finally:
+        watching.kill()
+        watching.communicate()
 
     assert watching.returncode == 0
     assert "\x1b" not in "".join(seen) + rest

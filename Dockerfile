@@ -22,6 +22,7 @@ USER wharf
 EXPOSE 3000
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "3000", \
-     "--loop", "uvloop", "--http", "httptools", "--ws-per-message-deflate", "false", \
+     "--loop", "uvloop", "--http", "httptools", \
+     "--ws", "wharf.frames:GatheringProtocol", "--ws-per-message-deflate", "false", \
      "--timeout-graceful-shutdown", "8", "--no-access-log", "--no-server-header", \
      "--log-level", "warning"]

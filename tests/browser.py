@@ -25,6 +25,7 @@ import uvicorn
 from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from config.stack.plan import FRAMES
 from tests.people import Person
 from tests.waiting import eventually
 
@@ -70,7 +71,7 @@ class Site:
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         options: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 3}
-        self._server = uvicorn.Server(uvicorn.Config("config.asgi:application", ws="websockets-sansio", **options))
+        self._server = uvicorn.Server(uvicorn.Config("config.asgi:application", ws=FRAMES, **options))
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="site", daemon=True)
 
     @classmethod

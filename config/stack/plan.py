@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOST = "127.0.0.1"
@@ -99,9 +100,13 @@ def manage(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, str(ROOT / "manage.py"), *arguments)
 
 
+#: uvicorn's WebSockets, whose frames leave together.
+FRAMES: Final = "wharf.frames:GatheringProtocol"
+
+
 def web_command(number: int) -> tuple[str, ...]:
     address = ("--host", HOST, "--port", str(number))
-    parts = ("--loop", "uvloop", "--http", "httptools", "--ws-per-message-deflate", "false")
+    parts = ("--loop", "uvloop", "--http", "httptools", "--ws", FRAMES, "--ws-per-message-deflate", "false")
     manners = ("--timeout-graceful-shutdown", "8", "--no-access-log", "--no-server-header", "--log-level", "warning")
     return (sys.executable, "-m", "uvicorn", "config.asgi:application", *address, *parts, *manners)
 

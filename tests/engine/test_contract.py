@@ -268,6 +268,17 @@ async def test_a_text_is_answered_once_with_its_id_and_leaves_its_secret(rig: Ri
     assert answer.peer.pn == contact
 
 
+async def test_texts_that_are_ordered_together_leave_in_their_order(rig: Rig, tmp_path: Path) -> None:
+    async with host_of(rig, birth(tmp_path)) as host:
+        await linked(rig, host)
+        await host.host.command("s1", *(text_to(rig.somebody(), f"m{number}") for number in range(5)))
+        last = await host.hears(port.SendFinished, message_id="m4")
+
+    before = [report.event for report in host.told if isinstance(report.event, port.SendFinished)]
+    assert [answer.message_id for answer in before] == ["m0", "m1", "m2", "m3"]
+    assert {answer.outcome for answer in (*before, last)} == {port.SendOutcome.ACKNOWLEDGED}
+
+
 async def test_a_reaction_is_answered_replaced_and_taken_back(rig: Rig, tmp_path: Path) -> None:
     async with host_of(rig, birth(tmp_path)) as host:
         await linked(rig, host)

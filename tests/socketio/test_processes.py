@@ -13,6 +13,7 @@ import httpx
 import pytest
 from django.db import connection
 
+from config.stack.plan import FRAMES
 from tests.people import Person
 from tests.product import ROOT, free_port
 from tests.socketio.conftest import NEEDS_CLIENTS, Connect
@@ -22,7 +23,7 @@ from tests.whatsapp.desk import text
 
 pytestmark = [NEEDS_CLIENTS, pytest.mark.django_db(transaction=True)]
 
-MANNERS = ("--timeout-graceful-shutdown", "8", "--log-level", "debug")
+MANNERS = ("--ws", FRAMES, "--timeout-graceful-shutdown", "8", "--log-level", "debug")
 Start = Callable[[], "Process"]
 
 

@@ -97,8 +97,9 @@ class FakeHost:
         while (report := await self._told.get()) is not None:
             yield report
 
-    async def command(self, session_id: str, command: port.Command) -> None:
-        self._engine.obey(self, session_id, command)
+    async def command(self, session_id: str, *commands: port.Command) -> None:
+        for command in commands:
+            self._engine.obey(self, session_id, command)
 
     async def acknowledge(self, session_id: str, seq: int) -> None:
         self._engine.acknowledge(self, session_id, seq)

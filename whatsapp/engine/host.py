@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from whatsapp.engine import device_store, losses, neonize, port, translate, wire
@@ -91,6 +91,14 @@ class Channel:
             self._out.shutdown(socket.SHUT_RDWR)
 
 
+@dataclass(frozen=True)
+class Ordered:
+    """A command for one device, and how it is carried out."""
+
+    command: port.Command
+    carry_out: Callable[[], None]
+
+
 class Kept:
     """A device of this host with its place in the journal and the thread that sends for it."""
 
@@ -110,12 +118,29 @@ class Kept:
         self.glances = 0
         #: Entries up to here are from before this process; those about the old connection no longer mean anything.
         self.inherited = _last_seq(device)
-        self.orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.orders: queue.SimpleQueue[Ordered] = queue.SimpleQueue()
         threading.Thread(target=self._work, name=f"orders-{device.session_id}", daemon=True).start()
 
     def _work(self) -> None:
         while True:
-            self.orders.get()()
+            ordered = self._take_orders()
+            self._hear(ordered)
+            for order in ordered:
+                order.carry_out()
+
+    def _take_orders(self) -> list[Ordered]:
+        """All that there are, at least one."""
+        ordered = [self.orders.get()]
+        while not self.orders.empty():
+            ordered.append(self.orders.get())
+        return ordered
+
+    def _hear(self, ordered: Sequence[Ordered]) -> None:
+        """Of texts before they leave: their lines in the device store must not pass for messages that were lost."""
+        secrets = [order.command.secret for order in ordered if isinstance(order.command, port.SendText)]
+        if secrets:
+            with contextlib.suppress(sqlite3.Error):
+                self.ledger.hear([Heard(device_store.secret_name(secret), 0.0) for secret in secrets])
 
     def unreported(self) -> list[tuple[Entry, port.EngineEvent | None]]:
         if self.is_released:
@@ -138,12 +163,6 @@ class Kept:
     def _probe(self) -> None:
         self.device.probe()
         self.probing_since = None
-
-    def send(self, order: port.SendText) -> None:
-        """Its line in the device store must not pass for a message that was lost."""
-        with contextlib.suppress(sqlite3.Error):
-            self.ledger.hear([Heard(device_store.secret_name(order.secret), 0.0)])
-        self.device.send(order)
 
     def let_go(self, seq: int) -> None:
         """The worker has stored everything up to `seq`; that it was heard of is remembered a little longer."""
@@ -429,7 +448,7 @@ class Host:
             return
         action = self._action(kept, order.command)
         if isinstance(order.command, _ONE_AFTER_ANOTHER):
-            kept.orders.put(lambda: self._when_started(action))
+            kept.orders.put(Ordered(order.command, lambda: self._when_started(action)))
         else:
             # A send may wait for its answer for over a minute; leaving and linking do not queue behind it.
             threading.Thread(target=self._when_started, args=(action,), daemon=True).start()
@@ -446,7 +465,7 @@ class Host:
         device = kept.device
         match command:
             case port.SendText():
-                return lambda: kept.send(command)
+                return lambda: device.send(command)
             case port.SendReaction():
                 return lambda: device.react(command)
             case port.SendTyping() | port.BePresent():

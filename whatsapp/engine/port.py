@@ -448,7 +448,8 @@ class Host(Protocol):
 
     def reports(self) -> AsyncIterator[Report]: ...
 
-    async def command(self, session_id: str, command: Command) -> None: ...
+    async def command(self, session_id: str, *commands: Command) -> None:
+        """Carried out in this order where their order matters; together they cost little more than one."""
 
     async def acknowledge(self, session_id: str, seq: int) -> None: ...
 

@@ -106,8 +106,8 @@ class HostProcess:
             await self._write(wire.Look(report.session_id, place))
         return completed
 
-    async def command(self, session_id: str, command: port.Command) -> None:
-        await self._write(wire.Order(session_id, command))
+    async def command(self, session_id: str, *commands: port.Command) -> None:
+        await self._write(*(wire.Order(session_id, command) for command in commands))
 
     async def acknowledge(self, session_id: str, seq: int) -> None:
         await self._write(wire.Acknowledge(session_id, seq))
@@ -144,10 +144,11 @@ class HostProcess:
             self._process.kill()
             return None
 
-    async def _write(self, frame: wire.Frame) -> None:
+    async def _write(self, *frames: wire.Frame) -> None:
         assert self._writer is not None
         with contextlib.suppress(ConnectionError):
-            self._writer.write(wire.encode(frame))
+            # In one go: each call wakes the host.
+            self._writer.write(b"".join(map(wire.encode, frames)))
             await self._writer.drain()
 
     async def _close(self) -> None:

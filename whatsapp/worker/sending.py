@@ -55,8 +55,7 @@ class Sending:
         if handed.orders:
             owned.is_busy()
         self._come_back(owned, handed.again_at)
-        for order in handed.orders:
-            await run.host.command(owned.session_id, order)
+        await run.host.command(owned.session_id, *handed.orders)
 
     async def _ask_for_code(self, run: HostRun, owned: Owned) -> None:
         request = await self._storing.in_company(owned.company, owning.wanted_code, session_id=owned.session_id)

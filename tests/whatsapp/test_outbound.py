@@ -35,7 +35,7 @@ from whatsapp.errors import (
     MessageTooLong,
     SessionNotConnected,
 )
-from whatsapp.models import EarlyReceipt, Message, MessageStatus
+from whatsapp.models import EarlyReceipt, Event, Message, MessageStatus
 from whatsapp.services import outbound, owning, sessions
 
 pytestmark = pytest.mark.django_db
@@ -276,6 +276,32 @@ def test_a_copy_in_the_chat_of_the_hidden_identity_is_found_too(desk: Desk) -> N
 
     assert Message.objects.get().pk == message_id
     assert desk.chat().jid == f"{BOB.pn}@s.whatsapp.net"
+
+
+def told_statuses(message_id: str) -> list[tuple[str, str]]:
+    """(status, chat) as the log has them."""
+    rows = Event.objects.filter(kind="message.status", data__id=message_id).order_by("position")
+    return [(row.data["status"], row.chat_id) for row in rows]
+
+
+def test_an_answer_and_its_receipts_that_come_together_are_told_step_by_step(desk: Desk) -> None:
+    message_id = desk.send()
+
+    desk.tell(receipt("OUT"), acknowledged(message_id), receipt("OUT", kind=ReceiptKind.READ))
+
+    assert [status for status, _ in told_statuses(message_id)] == ["sent", "server_ack", "delivered", "read"]
+    assert desk.status(message_id) == MessageStatus.READ
+    assert not EarlyReceipt.objects.exists()
+
+
+def test_an_answer_that_joins_two_chats_is_told_of_the_one_that_stays(desk: Desk) -> None:
+    desk.tell(text("By LID", peer=BOB_BY_LID), text("By number", peer=BOB_BY_NUMBER))
+    message_id = desk.queue("Ours", chat_id=Message.objects.get(body="By LID").chat_id)
+    desk.take()
+
+    desk.tell(acknowledged(message_id), receipt("OUT"))
+
+    assert told_statuses(message_id)[-2:] == [("server_ack", desk.chat().pk), ("delivered", desk.chat().pk)]
 
 
 def test_answers_of_one_batch_are_right_when_the_first_joins_two_contacts(desk: Desk) -> None:

@@ -43,7 +43,7 @@ from whatsapp.errors import (
     StoreUnreadable,
 )
 from whatsapp.models import Session
-from whatsapp.services import linking, news, outbound, transitions, vault
+from whatsapp.services import linking, news, outcomes, transitions, vault
 from whatsapp.services.access import find_session
 from whatsapp.services.vault import Backup
 
@@ -281,12 +281,12 @@ def _make_way(company: Company, session: Session, folder: Path) -> tuple[Backup 
     try:
         present = _present(session.pk)
     except StoreUnreadable:
-        outbound.recover_blindly(company, session)
+        outcomes.recover_blindly(company, session)
         return None, store_copy.set_aside(folder)
     if present is None:
-        outbound.recover_blindly(company, session)
+        outcomes.recover_blindly(company, session)
         return None, None
-    outbound.recover(company, session, folder)
+    outcomes.recover(company, session, folder)
     return _keep(company, session.pk, *present, Kind.SAFETY), None
 
 

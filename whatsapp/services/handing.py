@@ -72,7 +72,7 @@ def hand_over(company: Company, waiting: Waiting, *, limit: int, now: datetime) 
     """Hand up to `limit` queued texts to the engine; the commit comes before the send.
 
     Each gets a secret that the engine stores before the message leaves: whatever happens after this commit,
-    `outbound.recover` can tell whether it did.
+    `outcomes.recover` can tell whether it did.
     """
     session, next_expiry = waiting.session, waiting.next_expiry
     if next_expiry is not None and next_expiry <= now:

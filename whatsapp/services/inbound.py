@@ -32,6 +32,7 @@ from whatsapp.services.contacts import Identity
 from whatsapp.services.media import NOTHING, ByMessage, row_of
 from whatsapp.services.places import Lookup, Places, Sought
 from whatsapp.services.reactions import reactions_to
+from whatsapp.services.statuses import Proof
 
 Incoming = MessageReceived | MessageUnreadable | MessageLost
 InChat = Incoming | ReactionReceived
@@ -295,16 +296,18 @@ def tell_reactions(company: Company, session: Session, chat: Chat, wa_id: str) -
 
 
 # -- receipts ------------------------------------------------------------------------------------------------------
-def record_receipts(company: Company, session: Session, account: Account, events: Sequence[ReceiptReceived]) -> None:
-    """Raise our messages' status as far as the receipts prove; note what our own phone has read."""
+def proofs(events: Sequence[ReceiptReceived]) -> list[Proof]:
+    """What the receipts prove of messages of ours."""
+    # In a group one member's reading is not everybody's.
+    told = [e for e in events if not e.from_me and (e.kind == ReceiptKind.DELIVERED or not e.group)]
+    return [(wa_id, _STATUS_OF[event.kind]) for event in told for wa_id in event.wa_ids]
+
+
+def note_reading(company: Company, session: Session, account: Account, events: Sequence[ReceiptReceived]) -> None:
+    """What our own phone has read of others'."""
     for event in events:
         if event.from_me:
             _read_on_phone(company, session, account, event)
-    # In a group one member's reading is not everybody's.
-    told = [e for e in events if not e.from_me and (e.kind == ReceiptKind.DELIVERED or not e.group)]
-    if told:
-        proofs = [(wa_id, _STATUS_OF[event.kind]) for event in told for wa_id in event.wa_ids]
-        statuses.climb(company, session, account, proofs)
 
 
 def _read_on_phone(company: Company, session: Session, account: Account, event: ReceiptReceived) -> None:

@@ -14,7 +14,7 @@ from tenants.models import Company
 from wharf.sql import together
 from whatsapp.engine import device_store
 from whatsapp.models import Session
-from whatsapp.services import handing, linking, news, outbound, reacting, reports
+from whatsapp.services import handing, linking, news, outcomes, reacting, reports
 from whatsapp.services.handing import Handed
 
 
@@ -37,7 +37,7 @@ def prepare_start(*, company: Company, lease: Lease, folder: Path) -> bool:
     if not placement.is_linked and (stored := device_store.stored_device(folder)):
         # The phone had agreed, and the news of it was lost together with its host.
         linking.record_device(company, session, placement, stored.jid)
-    outbound.recover(company, session, folder)
+    outcomes.recover(company, session, folder)
     reacting.recover(session)
     reports.record_start(company=company, lease=lease)
     return True
@@ -65,7 +65,7 @@ def take_queued(*, company: Company, lease: Lease, limit: int) -> Handed:
 def give_up_waiting(*, company: Company, lease: Lease, folder: Path, message_ids: Collection[str]) -> None:
     """The engine says nothing of these: nobody knows of them, until it or a receipt tells. Raises LeaseLost."""
     leases.hold(lease)
-    outbound.leave_open(company, Session.objects.get(pk=lease.session_id), folder, message_ids)
+    outcomes.leave_open(company, Session.objects.get(pk=lease.session_id), folder, message_ids)
 
 
 def wanted_code(*, session_id: str) -> CodeRequest | None:

@@ -17,7 +17,7 @@ from tenants.models import Company
 from wharf.sql import together
 from whatsapp.engine import port
 from whatsapp.models import Account, Session
-from whatsapp.services import inbound, linking, news, outbound, reacting, snapshots, transitions
+from whatsapp.services import inbound, linking, news, outcomes, reacting, snapshots, transitions
 
 #: What people say; a receipt is about what we have said.
 _SAID: Final = (port.MessageReceived, port.MessageUnreadable, port.MessageLost, port.ReactionReceived)
@@ -209,8 +209,8 @@ _TOGETHER: Final[dict[type, Together]] = {
     port.MessageUnreadable: inbound.record_messages,
     port.MessageLost: inbound.record_messages,
     port.ReactionReceived: inbound.record_reactions,
-    port.ReceiptReceived: inbound.record_receipts,
-    port.SendFinished: outbound.record_finished,
+    port.ReceiptReceived: outcomes.record,
+    port.SendFinished: outcomes.record,
     port.ReactionFinished: reacting.record_finished,
 }
 

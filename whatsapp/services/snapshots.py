@@ -25,7 +25,7 @@ from whatsapp.engine import device_store, store_copy
 from whatsapp.engine.device_store import FolderInUse, StoredDevice
 from whatsapp.engine.store_copy import StoreDamaged
 from whatsapp.models import DeviceSnapshot, Session
-from whatsapp.services import news, outbound, sealing, transitions
+from whatsapp.services import news, outcomes, sealing, transitions
 from whatsapp.services.sealing import SealBroken
 
 log = logging.getLogger("whatsapp.snapshots")
@@ -128,7 +128,7 @@ def take_over(*, company: Company, lease: Lease, store_id: str, folder: Path) ->
         return True
     snapshot = _snapshot_of(placement)
     _place(folder, _opened(company, snapshot))
-    outbound.recover_blindly(company, Session.objects.get(pk=placement.pk))
+    outcomes.recover_blindly(company, Session.objects.get(pk=placement.pk))
     lost = placement.store_id
     placement.store_id = store_id
     placement.save(update_fields=["store_id"])

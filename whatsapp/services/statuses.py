@@ -10,7 +10,7 @@ from django.db import connection
 from tenants.models import Company
 from wharf.moments import moment
 from wharf.sql import Answer, Ask, as_arrays
-from whatsapp.models import Account, Chat, EarlyReceipt, Message, MessageStatus, Session
+from whatsapp.models import Account, EarlyReceipt, Message, MessageStatus, Session
 from whatsapp.models.message import CLIMB
 from whatsapp.services import news, observing
 
@@ -60,6 +60,16 @@ class Statuses:
             if _is_higher(status, row.status):
                 self.set(row, status)
 
+    def prove(self, account: Account, rows: Iterable[Message], proofs: Collection[Proof]) -> None:
+        """Raise `rows` as far as they have provably come. Ids that none of them has are kept for the answer."""
+        by_wa_id: dict[str, list[Message]] = defaultdict(list)
+        for row in rows:
+            by_wa_id[row.wa_id].append(row)
+        for wa_id, status in proofs:
+            for row in by_wa_id.get(wa_id, ()):
+                self.climb(row, status)
+        _keep_early(account, [proof for proof in proofs if proof[0] not in by_wa_id])
+
 
 def _columns(row: Message) -> tuple[object, ...]:
     return (row.pk, str(row.status), row.error_code, row.error_detail, row.retry_at, row.wa_id, row.timestamp)
@@ -80,23 +90,17 @@ def tell_status(company: Company, session: Session, row: Message) -> None:
         "errorCode": row.error_code or None,
         "retryAt": moment(row.retry_at) if row.status == MessageStatus.FAILED else None,
     }
-    news.tell_of_chat(company, session, Chat(id=row.chat_id, account_id=row.account_id), "message.status", payload)
+    # As `news.tell_of_chat`, without a row of the chat: of all events this is the most frequent.
+    news.tell(company, "message.status", payload, session_id=session.pk, account_id=row.account_id, chat_id=row.chat_id)
 
 
 # -- receipts ------------------------------------------------------------------------------------------------------
 _OURS: Final = "SELECT * FROM whatsapp_message WHERE account_id = %s AND from_me AND wa_id = ANY(%s)"
 
 
-def climb(company: Company, session: Session, account: Account, proofs: Collection[Proof]) -> None:
-    """Raise messages of ours as far as they have provably come. Ids that nobody knows yet are kept for the answer."""
-    rows: dict[str, list[Message]] = defaultdict(list)
-    for row in Message.objects.raw(_OURS, [account.pk, list({wa_id for wa_id, _ in proofs})]):
-        rows[row.wa_id].append(row)
-    _keep_early(account, [proof for proof in proofs if proof[0] not in rows])
-    with Statuses(company, session) as statuses:
-        for wa_id, status in proofs:
-            for row in rows.get(wa_id, ()):
-                statuses.climb(row, status)
+def ask_for_ours(ask: Ask, account: Account, wa_ids: Collection[str]) -> Answer:
+    """Messages of ours by WhatsApp's ids."""
+    return ask(_OURS, [account.pk, list(wa_ids)])
 
 
 def _keep_early(account: Account, proofs: Iterable[Proof]) -> None:

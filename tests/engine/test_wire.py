@@ -86,6 +86,23 @@ def test_every_frame_arrives_as_it_was(frame: wire.Frame) -> None:
     assert wire.decode(sent[wire.HEADER :]) == frame
 
 
+@STEADY
+@given(st.lists(FRAMES, max_size=4), st.integers(1, 60))
+def test_frames_arrive_whole_and_in_order_however_the_stream_is_cut(frames: list[wire.Frame], size: int) -> None:
+    stream, unread = b"".join(map(wire.encode, frames)), wire.Unread()
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+
+    assert [frame for piece in pieces for frame in unread.add(piece)] == frames
+
+
+def test_frames_before_nonsense_arrive() -> None:
+    arriving = wire.Unread().add(wire.encode(wire.End()) + b"\x00\x00\x00\x01\xff")
+
+    assert next(arriving) == wire.End()
+    with pytest.raises(ValueError):  # noqa: PT011  # which one is of no interest
+        next(arriving)
+
+
 PERSON = {"pn": "1"}
 ANSWER = {"message_id": "m", "outcome": "acknowledged", "peer": 5}
 

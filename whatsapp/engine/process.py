@@ -21,6 +21,8 @@ _NOISE: Final = ("Press Ctrl+C", "\x1b")
 _LAST_WORDS: Final = ("fatal error:", "panic:", "SIG")
 
 LAST_LINES_SECONDS: Final = 2.0
+#: What a host told meanwhile is read in one go, up to so many bytes.
+READ_BYTES: Final = 256 * 1024
 
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
 
@@ -91,7 +93,7 @@ class HostProcess:
             await asyncio.sleep(wire.PRESENCE_SECONDS)
 
     async def reports(self) -> AsyncIterator[port.Report]:
-        while (frame := await self._read()) is not None:
+        async for frame in self._frames():
             if isinstance(frame, port.Report):
                 for report in await self._completed(frame):
                     yield report
@@ -131,18 +133,20 @@ class HostProcess:
         await self._process.wait()
         await self._close()
 
-    async def _read(self) -> wire.Frame | None:
+    async def _frames(self) -> AsyncIterator[wire.Frame]:
+        """Until its end of the socket is closed."""
         assert self._reader is not None
+        unread = wire.Unread()
         try:
-            header = await self._reader.readexactly(wire.HEADER)
-            return wire.decode(await self._reader.readexactly(wire.body_length(header)))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return None
+            while data := await self._reader.read(READ_BYTES):
+                for frame in unread.add(data):
+                    yield frame
+        except ConnectionError:
+            return
         except ValueError as error:
             # It talks nonsense: nothing it says later can be told from it.
             log.error("host %d: %s", self.pid, error)
             self._process.kill()
-            return None
 
     async def _write(self, *frames: wire.Frame) -> None:
         assert self._writer is not None

@@ -5,6 +5,7 @@ report's event) its kind and its fields after that. msgspec checks every field a
 """
 
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -138,7 +139,26 @@ def _to_path(cls: type, value: Any) -> Any:
     raise ValueError(f"not a {cls.__name__}")
 
 
-def body_length(header: bytes) -> int:
+class Unread:
+    """What has come of a stream of frames and is no whole frame yet."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def add(self, data: bytes) -> Iterator[Frame]:
+        """The frames that are whole with `data`, in order. Raises ValueError at what is not one."""
+        self._data += data
+        start = 0
+        while (body := start + HEADER) <= len(self._data):
+            end = body + body_length(self._data[start:body])
+            if end > len(self._data):
+                break
+            yield decode(bytes(self._data[body:end]))
+            start = end
+        del self._data[:start]
+
+
+def body_length(header: bytes | bytearray) -> int:
     length = int.from_bytes(header, "big")
     if length > MAX_FRAME:
         raise ValueError(f"a frame of {length} bytes")

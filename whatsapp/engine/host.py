@@ -50,8 +50,10 @@ LEAVE_SECONDS: Final = 20.0
 TERM_LOOK_SECONDS: Final = 0.5
 BATCH: Final = 200
 #: What is new is told at once, and what comes within so short a time of that together: each time that the worker is
-#: woken costs both of us as much as several more messages.
+#: woken costs both of us as much as several more messages. The more was told, the longer storing it takes, and the
+#: longer the next may gather: so long for each report, and so long at most.
 GATHER_SECONDS: Final = 0.01
+GATHER_AT_MOST: Final = 0.05
 
 
 #: What is said to a chat keeps its order.
@@ -352,24 +354,25 @@ class Host:
         self._news.set()
 
     def _pump(self) -> None:
-        pumped = -math.inf
+        ready = -math.inf
         while True:
             self._news.wait()
-            time.sleep(max(pumped + GATHER_SECONDS - time.monotonic(), 0.0))
+            time.sleep(max(ready - time.monotonic(), 0.0))
             self._news.clear()
-            self._pump_once()
-            pumped = time.monotonic()
+            told = self._pump_once()
+            ready = time.monotonic() + min(told * GATHER_SECONDS, GATHER_AT_MOST)
 
-    def _pump_once(self) -> None:
-        """Send one round of what is new."""
-        frames = bytearray()
+    def _pump_once(self) -> int:
+        """Send one round of what is new; how many reports that was."""
+        frames: list[bytes] = []
         while not self._direct.empty():
-            frames += wire.encode(self._direct.get())
+            frames.append(wire.encode(self._direct.get()))
         for session_id in self._take_stirred():
             if kept := self._kept.get(session_id):
                 frames += self._frames_of(kept)
         if frames:
-            self._channel.send(bytes(frames))
+            self._channel.send(b"".join(frames))
+        return len(frames)
 
     def _take_stirred(self) -> set[str]:
         found: set[str] = set()
@@ -377,17 +380,17 @@ class Host:
             found.add(self._stirred.get())
         return found
 
-    def _frames_of(self, kept: Kept) -> bytes:
-        frames, told = bytearray(), kept.unreported()
+    def _frames_of(self, kept: Kept) -> list[bytes]:
+        frames, told = [], kept.unreported()
         for entry, event in told:
             kept.reported = entry.seq
             if _is_final(event):
                 threading.Thread(target=self._let_go, args=(kept,), daemon=True).start()
             # What means nothing to the worker still has to be acknowledged by it, in its place in the order.
-            frames += wire.encode(port.Report(kept.device.session_id, event or port.Alive(), seq=entry.seq))
+            frames.append(wire.encode(port.Report(kept.device.session_id, event or port.Alive(), seq=entry.seq)))
         if len(told) == BATCH:
             self._stir(kept.device.session_id)
-        return bytes(frames)
+        return frames
 
     def _let_go(self, kept: Kept) -> None:
         """Nothing more is done for it here, so that another host may have it while this one lives on with others."""

@@ -4,6 +4,7 @@ The engine has already told WhatsApp that a message arrived when it tells us, so
 An entry goes when the worker says that its transaction has committed.
 """
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
+        self._path, self._lock = path, threading.Lock()
         self._let_go_since = 0
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -84,12 +85,18 @@ class Journal:
         self._tidy()
 
     def _tidy(self) -> None:
-        """Keep the log beside the file from growing, once in a while."""
+        """Keep the log beside the file from growing, once in a while. Nobody waits for the disk meanwhile."""
         self._let_go_since += 1
         if self._let_go_since >= TIDY_EVERY:
             self._let_go_since = 0
-            with self._lock:
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            threading.Thread(target=self._move_log, name="tidy", daemon=True).start()
+
+    def _move_log(self) -> None:
+        """On a connection of its own: on ours, what the engine reports would wait until the disk has answered."""
+        # A file that is gone must not come back empty.
+        place = f"file:{self._path}?mode=rw"
+        with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(place, uri=True, timeout=5)) as db:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from typing import Any, Final
 
+import msgspec
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.utils import translation
@@ -169,6 +170,11 @@ class WhatsAppConsumer(AsyncJsonWebsocketConsumer):
             await self._say(kind, challenge=_with_picture(payload))
         else:
             await self._say(kind, **payload, event=event)
+
+    @classmethod
+    async def encode_json(cls, content: Any) -> str:
+        """A seventh of the cost of the standard library, and letters as letters."""
+        return msgspec.json.encode(content).decode()
 
     async def _say(self, kind: str, **content: Any) -> None:
         await self.send_json({"type": kind, **content})

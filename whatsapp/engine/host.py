@@ -50,10 +50,8 @@ LEAVE_SECONDS: Final = 20.0
 TERM_LOOK_SECONDS: Final = 0.5
 BATCH: Final = 200
 #: What is new is told at once, and what comes within so short a time of that together: each time that the worker is
-#: woken costs both of us as much as several more messages. The more was told, the longer storing it takes, and the
-#: longer the next may gather: so long for each report, and so long at most.
+#: woken costs both of us as much as several more messages.
 GATHER_SECONDS: Final = 0.01
-GATHER_AT_MOST: Final = 0.05
 
 
 #: What is said to a chat keeps its order.
@@ -354,16 +352,16 @@ class Host:
         self._news.set()
 
     def _pump(self) -> None:
-        ready = -math.inf
+        pumped = -math.inf
         while True:
             self._news.wait()
-            time.sleep(max(ready - time.monotonic(), 0.0))
+            time.sleep(max(pumped + GATHER_SECONDS - time.monotonic(), 0.0))
             self._news.clear()
-            told = self._pump_once()
-            ready = time.monotonic() + min(told * GATHER_SECONDS, GATHER_AT_MOST)
+            self._pump_once()
+            pumped = time.monotonic()
 
-    def _pump_once(self) -> int:
-        """Send one round of what is new; how many reports that was."""
+    def _pump_once(self) -> None:
+        """Send one round of what is new."""
         frames: list[bytes] = []
         while not self._direct.empty():
             frames.append(wire.encode(self._direct.get()))
@@ -372,7 +370,6 @@ class Host:
                 frames += self._frames_of(kept)
         if frames:
             self._channel.send(b"".join(frames))
-        return len(frames)
 
     def _take_stirred(self) -> set[str]:
         found: set[str] = set()

@@ -25,6 +25,7 @@ from whatsapp.engine.clock import since_boot
 from whatsapp.engine.device_store import StoredDevice
 from whatsapp.engine.journal import Entry
 from whatsapp.engine.ledger import Heard, Ignored, Ledger
+from whatsapp.engine.telling import Telling
 
 log = logging.getLogger("whatsapp.engine.host")
 
@@ -105,6 +106,7 @@ class Kept:
     def __init__(self, device: neonize.LinkedDevice) -> None:
         self.device = device
         self.ledger = Ledger(device.journal)
+        self.telling = Telling()
         self.probing_since: float | None = None
         self._names: dict[int, Heard] = {}
         self._own = StoredDevice("")
@@ -127,6 +129,7 @@ class Kept:
             self._hear(ordered)
             for order in ordered:
                 order.carry_out()
+                self.telling.note_done()
 
     def _take_orders(self) -> list[Ordered]:
         """All that there are, at least one."""
@@ -274,6 +277,9 @@ class Host:
         self._started = threading.Event()
         self._until = math.inf
         self._silent_looks = 0
+        #: Sessions whose news may wait (`engine.telling`), and whether nothing may any more.
+        self._held: set[str] = set()
+        self._is_leaving = False
 
     def run(self) -> None:
         for birth in self._births:
@@ -292,7 +298,7 @@ class Host:
             self._lock(birth)
             device = neonize.LinkedDevice(
                 birth,
-                journaled=lambda: self._stir(birth.session_id),
+                journaled=lambda is_answer: self._hear_of(birth.session_id, is_answer=is_answer),
                 tell=lambda event: self._tell(birth.session_id, event),
             )
         except (device_store.FolderInUse, sqlite3.Error, OSError) as error:
@@ -351,10 +357,16 @@ class Host:
         self._stirred.put(session_id)
         self._news.set()
 
+    def _hear_of(self, session_id: str, *, is_answer: bool) -> None:
+        """The journal holds more. Before its session is kept there is nobody to ask, and it is stirred then."""
+        if kept := self._kept.get(session_id):
+            kept.telling.note_news(is_answer=is_answer)
+        self._stir(session_id)
+
     def _pump(self) -> None:
         pumped = -math.inf
         while True:
-            self._news.wait()
+            self._news.wait(self._patience())
             time.sleep(max(pumped + GATHER_SECONDS - time.monotonic(), 0.0))
             self._news.clear()
             self._pump_once()
@@ -367,17 +379,31 @@ class Host:
             frames.append(wire.encode(self._direct.get()))
         for session_id in self._take_stirred():
             if kept := self._kept.get(session_id):
-                frames += self._frames_of(kept)
+                frames += self._frames_of(kept) if self._is_due(kept) else self._hold(session_id)
         if frames:
             self._channel.send(b"".join(frames))
 
+    def _is_due(self, kept: Kept) -> bool:
+        return self._is_leaving or kept.telling.due() <= time.monotonic()
+
+    def _hold(self, session_id: str) -> list[bytes]:
+        self._held.add(session_id)
+        return []
+
+    def _patience(self) -> float | None:
+        """Seconds until something that is held back must be told; None when nothing is."""
+        due = [self._kept[session_id].telling.due() for session_id in self._held]
+        return max(min(due) - time.monotonic(), 0.0) if due else None
+
     def _take_stirred(self) -> set[str]:
-        found: set[str] = set()
+        """With those that were held back."""
+        found, self._held = self._held, set()
         while not self._stirred.empty():
             found.add(self._stirred.get())
         return found
 
     def _frames_of(self, kept: Kept) -> list[bytes]:
+        kept.telling.begin(time.monotonic())
         frames, told = [], kept.unreported()
         for entry, event in told:
             kept.reported = entry.seq
@@ -448,6 +474,7 @@ class Host:
             return
         action = self._action(kept, order.command)
         if isinstance(order.command, _ONE_AFTER_ANOTHER):
+            kept.telling.note_ordered()
             kept.orders.put(Ordered(order.command, lambda: self._when_started(action)))
         else:
             # A send may wait for its answer for over a minute; leaving and linking do not queue behind it.
@@ -490,6 +517,8 @@ class Host:
         hasten = threading.Timer(LEAVE_SECONDS, neonize.leave)
         hasten.daemon = True
         hasten.start()
+        self._is_leaving = True
+        self._news.set()
         # Not before the last start is through: no call may meet a start.
         self._started.wait()
         for kept in self._kept.values():

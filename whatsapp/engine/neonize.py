@@ -93,9 +93,10 @@ class _Client(neonize_client.NewClient):  # type: ignore[misc]  # neonize ships 
 
 
 class LinkedDevice:
-    """One session inside a host. `journaled` is called after each append, `tell` with what is not worth keeping."""
+    """One session inside a host. `journaled` is called after each append, with whether it is about texts that we sent;
+    `tell` with what is not worth keeping."""
 
-    def __init__(self, birth: port.SessionBirth, *, journaled: Callable[[], None], tell: Tell) -> None:
+    def __init__(self, birth: port.SessionBirth, *, journaled: Callable[[bool], None], tell: Tell) -> None:
         self.session_id = birth.session_id
         self.folder: Path = birth.folder
         self.journal = Journal(birth.folder / device_store.JOURNAL_FILE)
@@ -139,7 +140,7 @@ class LinkedDevice:
             self._pass_on(code, ctypes.string_at(pointer, size))
         elif code in translate.SUBSCRIBED:
             self.journal.append(code, ctypes.string_at(pointer, size))
-            self._journaled()
+            self._journaled(code == translate.RECEIPT)
         if code in GATES:
             self.gate.set()
         if code == translate.CONNECTED:
@@ -182,7 +183,7 @@ class LinkedDevice:
     def note(self, event: OwnEvent) -> None:
         """Journal something that we know ourselves, in order with what the engine reports."""
         self.journal.append(OWN_EVENT, msgspec.json.encode((type(event).__name__, event)))
-        self._journaled()
+        self._journaled(isinstance(event, port.SendFinished))
 
     def connect(self) -> None:
         """Start connecting; `gate` is set when another session may be started. Returns at once."""

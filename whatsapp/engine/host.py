@@ -412,7 +412,8 @@ class Host:
             # What means nothing to the worker still has to be acknowledged by it, in its place in the order.
             frames.append(wire.encode(port.Report(kept.device.session_id, event or port.Alive(), seq=entry.seq)))
         if len(told) == BATCH:
-            self._stir(kept.device.session_id)
+            # Nobody knows what else there is.
+            self._hear_of(kept.device.session_id, is_answer=False)
         return frames
 
     def _let_go(self, kept: Kept) -> None:

@@ -97,6 +97,8 @@ class Journal:
         place = f"file:{self._path}?mode=rw"
         with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(place, uri=True, timeout=5)) as db:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            # The first to write after that begins the log anew, and waits for the disk: this, and not an append.
+            db.execute("PRAGMA user_version = 1")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -4,11 +4,10 @@ The engine has already told WhatsApp that a message arrived when it tells us, so
 An entry goes when the worker says that its transaction has committed.
 """
 
-import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -95,7 +94,7 @@ class Journal:
         """On a connection of its own: on ours, what the engine reports would wait until the disk has answered."""
         # A file that is gone must not come back empty.
         place = f"file:{self._path}?mode=rw"
-        with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(place, uri=True, timeout=5)) as db:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(place, uri=True, timeout=5)) as db:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
             # The first to write after that begins the log anew, and waits for the disk: this, and not an append.
             db.execute("PRAGMA user_version = 1")

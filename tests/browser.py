@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -183,6 +184,14 @@ def log_in(page: Page, person: Person) -> None:
     page.locator("input[name=password]").fill(person.password)
     page.locator("form.gate-form button").click()
     page.wait_for_url("**/")
+
+
+def becomes(page: Page, fact: Callable[[], Any]) -> None:
+    """Wait without keeping the browser from telling what happens."""
+    end = time.monotonic() + 20
+    while not fact():
+        assert time.monotonic() < end
+        page.wait_for_timeout(20)
 
 
 def overflow(page: Page) -> int:

@@ -303,13 +303,16 @@ function searchAsTyped() {
   const field = document.querySelector(".search input");
   const list = document.getElementById("chats");
   let pause = 0;
+  const search = () => {
+    const address = new URL(list.dataset.part, location);
+    address.searchParams.set("q", field.value);
+    list.dataset.part = address.pathname + address.search;
+    list.dispatchEvent(new CustomEvent("stale"));
+  };
   field.addEventListener("input", () => {
     clearTimeout(pause);
-    pause = setTimeout(() => {
-      const address = new URL(list.dataset.part, location);
-      address.searchParams.set("q", field.value);
-      list.dataset.part = address.pathname + address.search;
-      list.dispatchEvent(new CustomEvent("stale"));
-    }, 250);
+    pause = setTimeout(search, 250);
   });
+  // What was typed before this script came, or put back by the browser on the way back, is searched as well.
+  if (field.value !== field.defaultValue) search();
 }

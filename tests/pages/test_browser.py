@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from sandbox.world.phone import Phone
-from tests.browser import Browsers, aside, log_in, needs_chromium
+from tests.browser import Browsers, aside, becomes, log_in, needs_chromium
 from tests.jpegs import picture
 from tests.pages.conftest import Desk
 from tests.people import Person
@@ -370,6 +370,19 @@ def test_the_list_of_chats_searches_as_one_types(browsers: Browsers, desk: Desk,
     page.get_by_role("searchbox").fill("bo")
 
     expect(page.locator("a.chat")).to_contain_text("Bob")
+
+
+def test_what_was_typed_before_the_script_came_is_searched(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:
+    page = browsers.logged_in(acme_admin)
+    held: list[Route] = []
+    page.route("**/pages/chats*.js", lambda route: held.append(route))
+    page.get_by_role("link", name="Chats").first.click()
+    page.get_by_role("searchbox").fill("nobody")
+
+    becomes(page, lambda: held)
+    held[0].continue_()
+
+    expect(page.get_by_text("No chat fits.")).to_be_visible()
 
 
 def test_a_keyboard_is_enough(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:

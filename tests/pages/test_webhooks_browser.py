@@ -1,9 +1,7 @@
 """Webhooks, the event log and a queue in a real browser, with a real dispatcher: what happens appears by itself."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,7 +12,7 @@ from standardwebhooks import Webhook
 from accounts.permissions import SYSTEM
 from tenants.context import run_in
 from tenants.models import Company
-from tests.browser import DESKTOP, PHONE, Browsers, aside, needs_chromium, overflow
+from tests.browser import DESKTOP, PHONE, Browsers, aside, becomes, needs_chromium, overflow
 from tests.pages.conftest import Desk
 from tests.pages.test_linking_browser import without_socket
 from tests.people import Person
@@ -138,14 +136,6 @@ def test_who_deletes_a_webhook_gets_to_the_list_whatever_its_page_was_just_askin
     leaving[0].continue_()
 
     expect(page.get_by_text("No webhook yet")).to_be_visible()
-
-
-def becomes(page: Page, fact: Callable[[], Any]) -> None:
-    """Wait without keeping the browser from telling what happens."""
-    end = time.monotonic() + 20
-    while not fact():
-        assert time.monotonic() < end
-        page.wait_for_timeout(20)
 
 
 def test_events_appear_by_themselves_unless_paused_and_the_page_stays_bounded(

@@ -84,7 +84,9 @@ class Placement(models.Model):
     snapshot_jid = models.CharField(max_length=64, blank=True)
     snapshot_at = models.DateTimeField(null=True, blank=True)
 
-    owner = models.ForeignKey(Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="placements")
+    owner = models.ForeignKey(
+        Worker, null=True, blank=True, on_delete=models.SET_NULL, related_name="placements", db_index=False
+    )
     fence = models.BigIntegerField(default=0)
     work = models.BigIntegerField(default=0)
 

@@ -12,7 +12,7 @@ from whatsapp.models.session import Session
 
 class ManagerAccess(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
-    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="grants")
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="grants", db_index=False)
     user = to_public("accounts.User")
     can_read = models.BooleanField(default=True)
     can_write = models.BooleanField(default=True)
@@ -22,6 +22,7 @@ class ManagerAccess(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=("session", "user"), name="one_grant_a_manager")]
+        indexes: ClassVar = [models.Index(fields=("user",), name="grants_of_a_manager")]
 
     def __str__(self) -> str:
         return f"{self.user_id} on {self.session_id}"

@@ -14,8 +14,10 @@ from whatsapp.models.public import to_public
 
 class Chat(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="chats")
-    contact = models.ForeignKey(Contact, null=True, blank=True, on_delete=models.PROTECT, related_name="chats")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="chats", db_index=False)
+    contact = models.ForeignKey(
+        Contact, null=True, blank=True, on_delete=models.PROTECT, related_name="chats", db_index=False
+    )
     #: The group's JID; empty for a chat with one person.
     group_jid = models.CharField(max_length=64, blank=True)
     subject = models.CharField(max_length=120, blank=True)
@@ -46,7 +48,10 @@ class Chat(models.Model):
                 condition=Q(contact__isnull=False) ^ ~Q(group_jid=""), name="chat_is_with_one_or_a_group"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=("account", "-last_message_at", "-id"), name="chat_newest_first")]
+        indexes: ClassVar = [
+            models.Index(fields=("account", "-last_message_at", "-id"), name="chat_newest_first"),
+            models.Index(fields=("contact",), condition=Q(contact__isnull=False), name="chat_by_contact"),
+        ]
 
     def __str__(self) -> str:
         return self.label

@@ -11,7 +11,7 @@ from whatsapp.models.account import Account
 
 class Contact(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="contacts")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="contacts", db_index=False)
     #: Digits; empty while only the LID is known.
     phone_number = models.CharField(max_length=20, blank=True)
     #: Digits of the hidden identity; empty while only the number is known.

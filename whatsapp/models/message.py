@@ -60,14 +60,18 @@ def this_second() -> datetime:
 
 class Message(models.Model):
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
-    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
+    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages", db_index=False)
     #: The linked device that it came or went through.
-    session = models.ForeignKey(Session, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages")
+    session = models.ForeignKey(
+        Session, null=True, blank=True, on_delete=models.SET_NULL, related_name="messages", db_index=False
+    )
     #: WhatsApp's id; empty until it is known.
     wa_id = models.CharField(max_length=64, blank=True)
     from_me = models.BooleanField()
-    sender = models.ForeignKey(Contact, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    sender = models.ForeignKey(
+        Contact, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     #: The person here who wrote it; empty for contacts' and for what was written on the phone itself.
     sent_by = to_public("accounts.User", null=True, blank=True)
     kind = models.CharField(max_length=16, default="text")
@@ -100,9 +104,13 @@ class Message(models.Model):
                 name="one_row_a_message",
             )
         ]
+        # A text is stored once and changed three times, and each time goes into nearly all of these. So there is one
+        # for what is asked, and none besides: foreign keys have no index of their own.
         indexes: ClassVar = [
             models.Index(fields=("chat", "-timestamp", "-id"), name="message_newest_first"),
             models.Index(fields=("account", "wa_id"), name="message_by_wa_id"),
+            # Two contacts that turn out to be one person.
+            models.Index(fields=("sender",), condition=Q(sender__isnull=False), name="message_by_sender"),
             # What leaves next. Those for later and those that run out stand apart: an ordinary text is in neither.
             models.Index(
                 fields=("session", "-priority", "id"),
@@ -131,7 +139,7 @@ class Message(models.Model):
 class EarlyReceipt(models.Model):
     """A receipt for a message of ours whose id we do not know yet: the receipt overtook the answer to the send."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+", db_index=False)
     wa_id = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=MessageStatus.choices)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -26,11 +26,13 @@ class Reaction(models.Model):
     A reaction that was taken back stays as an empty one: an older one that is told again must not bring it back.
     """
 
-    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="reactions")
+    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="reactions", db_index=False)
     #: WhatsApp's id of the message it is about.
     wa_id = models.CharField(max_length=64)
     #: Whose it is; empty for the number's own.
-    contact = models.ForeignKey(Contact, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    contact = models.ForeignKey(
+        Contact, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     emoji = models.CharField(max_length=32, blank=True)
     #: WhatsApp's time; of one that has not left, when it was put here.
     at = models.DateTimeField()
@@ -40,7 +42,9 @@ class Reaction(models.Model):
     #: Why it failed, as a stable code.
     error_code = models.CharField(max_length=40, blank=True)
     #: The linked device that it goes through, and the person who put it there.
-    session = models.ForeignKey(Session, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    session = models.ForeignKey(
+        Session, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     sent_by = to_public("accounts.User", null=True, blank=True)
     #: What WhatsApp was last known to have, for as long as `emoji` is only a wish.
     settled = models.CharField(max_length=32, blank=True)
@@ -56,7 +60,8 @@ class Reaction(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=("session", "id"), condition=Q(status__in=("queued", "sending")), name="reaction_outgoing"
-            )
+            ),
+            models.Index(fields=("contact",), condition=Q(contact__isnull=False), name="reaction_by_contact"),
         ]
 
     @property

@@ -49,7 +49,9 @@ class Session(models.Model):
     )
     name = models.CharField(max_length=80, blank=True)
     network = models.CharField(max_length=16, choices=Network.choices, default=Network.WHATSAPP)
-    account = models.ForeignKey(Account, null=True, blank=True, on_delete=models.PROTECT, related_name="sessions")
+    account = models.ForeignKey(
+        Account, null=True, blank=True, on_delete=models.PROTECT, related_name="sessions", db_index=False
+    )
     created_by = to_public("accounts.User", null=True, blank=True)
 
     #: What is said in groups is not kept, as in the older system (seed row 78).

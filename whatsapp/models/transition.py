@@ -9,7 +9,7 @@ from whatsapp.models.session import Session
 
 
 class Transition(models.Model):
-    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="transitions")
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="transitions", db_index=False)
     at = models.DateTimeField(auto_now_add=True)
     happening = models.CharField(max_length=24)
     before = models.CharField(max_length=16)

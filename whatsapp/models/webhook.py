@@ -72,7 +72,7 @@ class WebhookLane(models.Model):
 
     #: `<endpoint>.<session>`, `<endpoint>.chat.<chat or session>`, `<endpoint>.replay.<id>` or `<endpoint>.rest.<id>`.
     key = models.CharField(primary_key=True, max_length=80)
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="lanes")
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="lanes", db_index=False)
     #: Empty for the events that are about no session.
     session_id = models.CharField(max_length=ID_LENGTH, blank=True)
     #: Null: all of the session's events. Else one chat's; empty for what is about the session and no chat.
@@ -91,6 +91,9 @@ class WebhookLane(models.Model):
     next_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=("endpoint", "created_at"), name="lanes_of_an_endpoint")]
+
     def __str__(self) -> str:
         return self.key
 
@@ -98,7 +101,7 @@ class WebhookLane(models.Model):
 class Delivery(models.Model):
     """One try, for people who look into what happened; nothing is decided by it."""
 
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries")
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     event_id = models.CharField(max_length=ID_LENGTH)
     event_kind = models.CharField(max_length=40)
     session_id = models.CharField(max_length=ID_LENGTH, blank=True)
@@ -128,7 +131,7 @@ class DeadLetter(models.Model):
     """An event that an endpoint would not take for as long as we try. It is kept whole, whatever the log forgets."""
 
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="dead_letters")
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="dead_letters", db_index=False)
     event_id = models.CharField(max_length=ID_LENGTH)
     event_kind = models.CharField(max_length=40)
     session_id = models.CharField(max_length=ID_LENGTH, blank=True)

@@ -11,14 +11,18 @@ from whatsapp.models import Account, Chat, Contact
 from whatsapp.services import contacts
 from whatsapp.services.contacts import Identity
 
-#: The chats of people as they are known by now, and of groups.
-_CHATS: Final = """
-SELECT *, EXISTS (
-    SELECT FROM whatsapp_reaction WHERE chat_id = whatsapp_chat.id AND wa_id = ANY(%s)
-) AS has_early_reactions
-FROM whatsapp_chat WHERE account_id = %s AND (group_jid = ANY(%s) OR contact_id IN (
-    SELECT id FROM whatsapp_contact WHERE account_id = %s AND (phone_number = ANY(%s) OR lid = ANY(%s))
-))
+#: The chats of people as they are known by now, and of groups: each kind out of an index of its own, for with an OR
+#: between them all chats of the number would be read.
+_CHATS: Final = f"""
+SELECT chat.*, reaction.is_there IS TRUE AS has_early_reactions FROM (
+    SELECT * FROM whatsapp_chat WHERE account_id = %s AND group_jid = ANY(%s) AND group_jid <> ''
+    UNION ALL
+    SELECT chat.* FROM whatsapp_chat chat
+    JOIN (SELECT id FROM whatsapp_contact WHERE {contacts.NAMED}) AS partner ON chat.contact_id = partner.id
+) AS chat
+LEFT JOIN LATERAL (
+    SELECT true AS is_there FROM whatsapp_reaction WHERE chat_id = chat.id AND wa_id = ANY(%s) LIMIT 1
+) AS reaction ON true
 """
 
 
@@ -61,7 +65,7 @@ class Lookup:
     def _ask_for_chats(self, ask: Ask) -> Answer:
         sought, account_id = self._sought, self._account.pk
         phones, lids = contacts.addresses(sought.partners)
-        return ask(_CHATS, [list(sought.wa_ids), account_id, list(sought.groups), account_id, phones, lids])
+        return ask(_CHATS, [account_id, list(sought.groups), account_id, phones, lids, list(sought.wa_ids)])
 
     def settle(self) -> Places:
         """Make what is missing, complete and merge whom we know more of now."""

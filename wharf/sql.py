@@ -61,6 +61,41 @@ def as_arrays(rows: Iterable[Sequence[object]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
+def insert(rows: Sequence[Model]) -> None:
+    """Store new rows of one model, as `bulk_create` does, for half of what that costs: what they have in common is said
+    once, and nobody asks each field of each row how it is written. So it is for models that have keys of their own
+    and columns that PostgreSQL takes as they are (no JSON)."""
+    if not rows:
+        return
+    names, types = _types(type(rows[0]))
+    columns = [[getattr(row, name) for row in rows] for name in names]
+    differing = tuple(any(value != column[0] for value in column) for column in columns)
+    arrays = [column for column, differs in zip(columns, differing, strict=True) if differs]
+    common = [column[0] for column, differs in zip(columns, differing, strict=True) if not differs]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert(type(rows[0])._meta.db_table, names, types, differing), [*common, *arrays])
+    for row in rows:
+        row._state.adding, row._state.db = False, _DATABASE
+
+
+@cache
+def _types(model: type[Model]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(attributes, types of their columns)"""
+    fields = model._meta.concrete_fields
+    return tuple(field.attname for field in fields), tuple(str(field.db_type(connection)) for field in fields)
+
+
+@cache
+def _insert(table: str, names: tuple[str, ...], types: tuple[str, ...], differing: tuple[bool, ...]) -> str:
+    columns = list(zip(names, types, differing, strict=True))
+    values = [f'"{name}"' if differs else f"%s::{kind}" for name, kind, differs in columns]
+    arrays = [f"%s::{kind}[]" for _, kind, differs in columns if differs]
+    own = [f'"{name}"' for name, _, differs in columns if differs]
+    source = f" FROM unnest({', '.join(arrays)}) AS row({', '.join(own)})" if arrays else ""
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f'INSERT INTO "{table}" ({quoted}) SELECT {", ".join(values)}{source}'  # names of models
+
+
 Ask = Callable[[str, Sequence[Any]], Answer]
 
 

@@ -14,7 +14,7 @@ from django.db.models import Count, Q
 from tenants.models import Company
 from wharf.ids import new_id
 from wharf.moments import moment
-from wharf.sql import Answer, Ask, together
+from wharf.sql import Answer, Ask, insert, together
 from whatsapp import shapes
 from whatsapp.engine.port import (
     MessageLost,
@@ -101,7 +101,7 @@ def record_messages(company: Company, session: Session, account: Account, events
         elif isinstance(event, MessageReceived) and event.media:
             brought[row.pk] = row_of(row, event.media)
     with together():
-        Message.objects.bulk_create(fresh)
+        insert(fresh)
         Media.objects.bulk_create(brought.values())
         touch_chats(places.chats(), fresh, filled)
     _save_filled(company, session, [row for row in filled if row not in fresh])

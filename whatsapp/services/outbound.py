@@ -15,7 +15,7 @@ from fleet import leases
 from fleet.states import Wanted
 from tenants.models import Company
 from wharf.errors import WharfError
-from wharf.sql import together
+from wharf.sql import insert, together
 from whatsapp import phones
 from whatsapp.errors import (
     BadExpiry,
@@ -106,7 +106,7 @@ def queue_texts(
     rows = [_row(draft, session, account, chats, writer) for draft in drafts]
     queued = [row for row in rows if isinstance(row, Message)]
     with together() as ask:
-        Message.objects.bulk_create(queued)
+        insert(queued)
         if queued:
             ask(*audit.statement(Verb.MESSAGE_SENT, _target(session, queued), by=by, changes=_told(queued)))
     # What is to leave later is its chat's news only then.

@@ -23,7 +23,7 @@ SELECT chat.*, reaction.is_there IS TRUE AS has_early_reactions FROM (
 LEFT JOIN LATERAL (
     SELECT true AS is_there FROM whatsapp_reaction WHERE chat_id = chat.id AND wa_id = ANY(%s) LIMIT 1
 ) AS reaction ON true
-"""
+"""  # noqa: S608  # of words of ours
 
 
 @dataclass(frozen=True)

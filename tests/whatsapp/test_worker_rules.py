@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -57,6 +57,31 @@ def eventually_said(dock: Dock, session_id: str, reason: Reason, times: int = 1)
 
 def silence(worker: Worker) -> None:
     Worker.objects.filter(pk=worker.pk).update(lease_until=timezone.now())
+
+
+def beats(times: int) -> None:
+    """The worker has looked around so often."""
+    for _ in range(times):
+        seen = Worker.objects.get().lease_until
+        eventually(Worker.objects.filter(lease_until__gt=seen).exists, what="a beat")
+
+
+def test_nothing_is_started_on_what_was_read_before_its_end_was_written(
+    dock: Dock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "BACKOFF", (3600.0,))
+    dock.work()
+    session_id = dock.connected()
+
+    with transaction.atomic():
+        Placement.objects.select_for_update(no_key=True).get(pk=session_id)
+        dock.engine.host_dies(session_id)
+        beats(3)
+    eventually_said(dock, session_id, Reason.HOST_DIED)
+    beats(3)
+
+    assert len(dock.engine.started) == 1
+    assert dock.placement(session_id).next_retry_at is not None
 
 
 # -- signs of life ---------------------------------------------------------------------------------------------------

@@ -24,6 +24,8 @@ class Holding:
         #: To be looked at before the next full round, and that there is something.
         self.woken: set[str] = set()
         self.wake = asyncio.Event()
+        #: To be looked at when what is being written for them is written.
+        self._unsure: set[str] = set()
 
     def get(self, session_id: str) -> Owned | None:
         return self._owned.get(session_id)
@@ -58,6 +60,10 @@ class Holding:
         self.woken.add(owned.session_id)
         self.wake.set()
 
+    def look_when_written(self, owned: Owned) -> None:
+        """Something is being written for it, and what was read of it may be from before that."""
+        self._unsure.add(owned.session_id)
+
     def take_woken(self) -> set[str]:
         woken = set(self.woken)
         self.woken.clear()
@@ -82,3 +88,6 @@ class Holding:
         finally:
             owned.writes += 1
             owned.writing -= 1
+            if owned.session_id in self._unsure:
+                self._unsure.discard(owned.session_id)
+                self.look_again(owned)

@@ -226,6 +226,9 @@ class Worker:
             await self._give_up_waiting(owned)
             return False
         match decide(owned.placement, owned.seen, timezone.now()):
+            case Action.START if owned.writing:
+                # How its last host ended, most likely, and when it may be tried again.
+                self.holding.look_when_written(owned)
             case Action.START:
                 return True
             case Action.DISCONNECT:

@@ -5,6 +5,7 @@ database what is stored and logged, a receiver what it was sent, a client what i
 since the epoch, by one clock.
 """
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from typing import Final
 
 #: What neonize may have acknowledged and not handed on when its host was killed is at most so old.
 WINDOW_SECONDS: Final = 5.0
-#: More than this in a second is a burst; below it a killed host may cost one message (docs/engine.md).
+#: More than this in a second is a burst; below it a killed host may cost one message (docs/engine.md). A host may die
+#: when a burst is younger than a second, so its pace is that of the busiest moment of its last second.
 BURST: Final = 200
+MOMENT_SECONDS: Final = 0.25
 QUIET_LOSS: Final = 1
 
 #: How far a text of ours has come, in groups.
@@ -165,15 +168,17 @@ class Loss:
 
 @dataclass
 class HostKill:
-    """`load`: what it had been handed and had not acknowledged a second before."""
+    """`load`: what it had been handed and had not acknowledged a second before. `pace`: how many messages a second came
+    to it when most did."""
 
     kill: Kill
     load: int
+    pace: float
     losses: list[Loss] = field(default_factory=list)
 
     @property
     def is_in_burst(self) -> bool:
-        return self.load > BURST
+        return max(self.load, self.pace) > BURST
 
     @property
     def at_pace(self) -> Sequence[Loss]:
@@ -280,11 +285,24 @@ def _in_hand(one: Acknowledged, kill: Kill, seconds: float) -> Handed | None:
 
 
 def _host_kills(seen: Evidence) -> list[HostKill]:
-    return [HostKill(kill, _load(kill, seen.acknowledged)) for kill in seen.kills if kill.kind == "host"]
+    kills = [kill for kill in seen.kills if kill.kind == "host"]
+    return [HostKill(kill, _load(kill, seen.acknowledged), _pace(kill, seen.acknowledged)) for kill in kills]
 
 
 def _load(kill: Kill, acknowledged: Iterable[Acknowledged]) -> int:
     return len({(one.session_id, one.wa_id) for one in acknowledged if _in_hand(one, kill, 1.0) is not None})
+
+
+def _pace(kill: Kill, acknowledged: Iterable[Acknowledged]) -> float:
+    came = sorted(
+        handed.at
+        for one in acknowledged
+        if one.session_id in kill.sessions
+        for handed in one.handed
+        if kill.at - 1.0 <= handed.at <= kill.at
+    )
+    most = max((bisect_right(came, at + MOMENT_SECONDS) - place for place, at in enumerate(came)), default=0)
+    return most / MOMENT_SECONDS
 
 
 def _too_wide(host_kills: Iterable[HostKill]) -> Iterator[str]:

@@ -253,6 +253,17 @@ def test_more_than_one_lost_at_a_quiet_time_is_too_many_and_in_a_burst_it_is_a_f
     assert (kill.load, len(kill.losses)) == (201, 150)
 
 
+def test_a_host_that_dies_early_in_a_burst_died_in_a_burst() -> None:
+    slow, fast = lost(2, 120, []), lost(2, 120, [])
+    handed_slowly = [replace(one, handed=[Handed(99.05 + n * 0.0075)]) for n, one in enumerate(slow.acknowledged)]
+    handed_at_once = [replace(one, handed=[Handed(99.5 + n * 0.004)]) for n, one in enumerate(fast.acknowledged)]
+
+    assert Promise.WINDOW in broken(replace(slow, acknowledged=handed_slowly))
+    assert Promise.WINDOW not in broken(replace(fast, acknowledged=handed_at_once))
+    [kill] = judge(replace(fast, acknowledged=handed_at_once)).host_kills
+    assert (kill.load, round(kill.pace / 10)) == (120, 25)
+
+
 def test_what_had_waited_for_a_host_came_as_fast_as_it_was_read_and_is_a_figure_too() -> None:
     waited, live, again = Handed(99.5, waited=True), Handed(99.5), Handed(100.9, waited=True)
 

@@ -128,7 +128,10 @@ def test_a_number_goes_on_from_a_stale_snapshot_when_its_machine_is_gone(two: Tw
     shop, bob, eve, new = (two.phone(name) for name in ("Shop", "Bob", "Eve", "Newcomer"))
     session_id = two.linked(shop)
     two.talk(shop, session_id, bob, "Before the snapshot")
-    stale = two.snapshot_since(session_id, timezone.now())
+    moment = timezone.now()
+    # A store that does not change after the moment has no snapshot that is younger.
+    two.talk(shop, session_id, bob, "One more, which makes it due")
+    stale = two.snapshot_since(session_id, moment)
     two.second_begins(tmp_path / "second")
     two.talk(shop, session_id, bob, *(f"After it {number}" for number in range(5)))
     two.talk(shop, session_id, eve, "Unknown to the snapshot")

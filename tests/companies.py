@@ -25,7 +25,12 @@ _made: dict[str, Company] = {}
 def make_companies(*slugs: str) -> None:
     """Outside any transaction, once a run."""
     for slug in slugs:
-        _made[slug] = create_company(name=slug.title(), slug=slug, max_sessions=5, language="en")
+        create_company(name=slug.title(), slug=slug, max_sessions=5, language="en")
+
+
+def find_companies() -> None:
+    """Once in each of a run's processes: they are what is put back."""
+    _made.update({company.slug: company for company in Company.objects.all()})
 
 
 def company(slug: str) -> Company:

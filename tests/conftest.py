@@ -21,15 +21,14 @@ from typing import Protocol
 from zlib import crc32
 
 import pytest
-from django.db import connection
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from accounts.models import Role
 from tenants.models import Company
-from tenants.upgrading import upgrade
 from tests import companies
+from tests.databases import have_own_database
 from tests.people import Person, client_for, make_operator, make_person
 
 
@@ -65,24 +64,15 @@ def _turn(item: pytest.Item) -> tuple[bool, int]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """pytest-django's database, with the template, acme and globex in it."""
-    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: DjangoDbBlocker, worker_id: str
+) -> Iterator[None]:
+    """Instead of pytest-django's. It goes with the run's server."""
+    with pytest.MonkeyPatch.context() as patch:
+        with django_db_blocker.unblock():
+            have_own_database(worker_id)
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: companies.clean_up())
-        assert upgrade(lambda sentence: None) == []
-        companies.make_companies("acme", "globex")
-        with django_db_blocker.block():
-            yield
-        _leave_nobody_connected()
-
-
-def _leave_nobody_connected() -> None:
-    """Threads of the tests may still hold pooled connections, and a database in use cannot be dropped."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        yield
 
 
 @pytest.fixture

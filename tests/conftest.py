@@ -41,6 +41,8 @@ def pytest_configure() -> None:
 
     # The real one takes a tenth of a second on purpose.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Every client of Django's has middleware of its own, which would look through all files of the site first.
+    settings.WHITENOISE_AUTOREFRESH = True
     # Where no worker runs, nobody is going to answer.
     settings.LINKING_SECONDS = 0.0
     # How Django's test clients call the host.

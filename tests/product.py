@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -69,8 +70,12 @@ class Product:
         assert self._runner is not None
         assert self._runner.poll() is None, f"the run ended:\n{self.log()[-3000:]}"
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/health/ready").status_code == 200
+            return self._web.get("/health/ready").status_code == 200
         return False
+
+    @cached_property
+    def _web(self) -> httpx.Client:
+        return self._client(self.url)
 
     def stops(self) -> None:
         if self._runner is not None and self._runner.poll() is None:

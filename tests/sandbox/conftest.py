@@ -97,7 +97,7 @@ def own_shop(wa: SandboxThread, program: Program, unlinked: str) -> Shop:
     return link(wa, program, unlinked)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def control(wa: SandboxThread) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=wa.url, timeout=30) as client:
         yield client

@@ -42,12 +42,13 @@ class Process:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        eventually(self._is_serving, what=f"the web process serves\n{self.log()}")
+        with httpx.Client(trust_env=False) as client:
+            eventually(lambda: self._is_serving(client), what=f"the web process serves\n{self.log()}")
 
-    def _is_serving(self) -> bool:
+    def _is_serving(self, client: httpx.Client) -> bool:
         assert self.process.poll() is None, self.log()
         try:
-            return httpx.get(f"{self.url}/health/live", trust_env=False).status_code == 200
+            return client.get(f"{self.url}/health/live").status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -4,6 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from tenants.operations import AlterFields
+
 #: Django gives each key of text a second index, for searches by how it begins; nobody searches for ids like that.
 DROP_SECOND_INDEXES = r"""
 DO $$ DECLARE second record; BEGIN
@@ -22,136 +24,138 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
-            model_name='chat',
-            name='account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='chats', to='whatsapp.account'),
-        ),
-        migrations.AlterField(
-            model_name='chat',
-            name='assignee',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='chat',
-            name='contact',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='chats', to='whatsapp.contact'),
-        ),
-        migrations.AlterField(
-            model_name='contact',
-            name='account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='contacts', to='whatsapp.account'),
-        ),
-        migrations.AlterField(
-            model_name='deadletter',
-            name='endpoint',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='dead_letters', to='whatsapp.webhookendpoint'),
-        ),
-        migrations.AlterField(
-            model_name='delivery',
-            name='endpoint',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='whatsapp.webhookendpoint'),
-        ),
-        migrations.AlterField(
-            model_name='earlyreceipt',
-            name='account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='whatsapp.account'),
-        ),
-        migrations.AlterField(
-            model_name='inboundsecret',
-            name='created_by',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='manageraccess',
-            name='granted_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='manageraccess',
-            name='session',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='whatsapp.session'),
-        ),
-        migrations.AlterField(
-            model_name='manageraccess',
-            name='user',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='message',
-            name='account',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='whatsapp.account'),
-        ),
-        migrations.AlterField(
-            model_name='message',
-            name='chat',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='whatsapp.chat'),
-        ),
-        migrations.AlterField(
-            model_name='message',
-            name='sender',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='whatsapp.contact'),
-        ),
-        migrations.AlterField(
-            model_name='message',
-            name='sent_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='message',
-            name='session',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='whatsapp.session'),
-        ),
-        migrations.AlterField(
-            model_name='reaction',
-            name='chat',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='reactions', to='whatsapp.chat'),
-        ),
-        migrations.AlterField(
-            model_name='reaction',
-            name='contact',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='whatsapp.contact'),
-        ),
-        migrations.AlterField(
-            model_name='reaction',
-            name='sent_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='reaction',
-            name='session',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='whatsapp.session'),
-        ),
-        migrations.AlterField(
-            model_name='session',
-            name='account',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sessions', to='whatsapp.account'),
-        ),
-        migrations.AlterField(
-            model_name='session',
-            name='created_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='transition',
-            name='by_user',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='transition',
-            name='session',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='transitions', to='whatsapp.session'),
-        ),
-        migrations.AlterField(
-            model_name='webhookendpoint',
-            name='created_by',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AlterField(
-            model_name='webhooklane',
-            name='endpoint',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lanes', to='whatsapp.webhookendpoint'),
-        ),
+        AlterFields([
+            migrations.AlterField(
+                model_name='chat',
+                name='account',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='chats', to='whatsapp.account'),
+            ),
+            migrations.AlterField(
+                model_name='chat',
+                name='assignee',
+                field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='chat',
+                name='contact',
+                field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='chats', to='whatsapp.contact'),
+            ),
+            migrations.AlterField(
+                model_name='contact',
+                name='account',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='contacts', to='whatsapp.account'),
+            ),
+            migrations.AlterField(
+                model_name='deadletter',
+                name='endpoint',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='dead_letters', to='whatsapp.webhookendpoint'),
+            ),
+            migrations.AlterField(
+                model_name='delivery',
+                name='endpoint',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='whatsapp.webhookendpoint'),
+            ),
+            migrations.AlterField(
+                model_name='earlyreceipt',
+                name='account',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='whatsapp.account'),
+            ),
+            migrations.AlterField(
+                model_name='inboundsecret',
+                name='created_by',
+                field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='manageraccess',
+                name='granted_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='manageraccess',
+                name='session',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='grants', to='whatsapp.session'),
+            ),
+            migrations.AlterField(
+                model_name='manageraccess',
+                name='user',
+                field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='message',
+                name='account',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='whatsapp.account'),
+            ),
+            migrations.AlterField(
+                model_name='message',
+                name='chat',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='whatsapp.chat'),
+            ),
+            migrations.AlterField(
+                model_name='message',
+                name='sender',
+                field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='whatsapp.contact'),
+            ),
+            migrations.AlterField(
+                model_name='message',
+                name='sent_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='message',
+                name='session',
+                field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='whatsapp.session'),
+            ),
+            migrations.AlterField(
+                model_name='reaction',
+                name='chat',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='reactions', to='whatsapp.chat'),
+            ),
+            migrations.AlterField(
+                model_name='reaction',
+                name='contact',
+                field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='whatsapp.contact'),
+            ),
+            migrations.AlterField(
+                model_name='reaction',
+                name='sent_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='reaction',
+                name='session',
+                field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='whatsapp.session'),
+            ),
+            migrations.AlterField(
+                model_name='session',
+                name='account',
+                field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sessions', to='whatsapp.account'),
+            ),
+            migrations.AlterField(
+                model_name='session',
+                name='created_by',
+                field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='transition',
+                name='by_user',
+                field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='transition',
+                name='session',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='transitions', to='whatsapp.session'),
+            ),
+            migrations.AlterField(
+                model_name='webhookendpoint',
+                name='created_by',
+                field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            ),
+            migrations.AlterField(
+                model_name='webhooklane',
+                name='endpoint',
+                field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lanes', to='whatsapp.webhookendpoint'),
+            ),
+        ]),
         migrations.AddIndex(
             model_name='chat',
             index=models.Index(condition=models.Q(('contact__isnull', False)), fields=['contact'], name='chat_by_contact'),

@@ -27,8 +27,13 @@ async function refreshMessages() {
   draw();
 }
 
-// Redrawing keeps what a person is in the middle of: focus, typed text, an open panel, where the thread stands.
+// A press of which the half is done: what it began on must be there when it ends, or it is no click.
+const press = { isDown: false, isDue: false };
+
+// Redrawing keeps what a person is in the middle of: focus, typed text, what is open, where the thread stands.
 function draw() {
+  press.isDue = press.isDown;
+  if (press.isDown) return;
   const kept = remember();
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-word]")) element.textContent = words[element.dataset.word];
@@ -62,7 +67,7 @@ function remember() {
     .filter((field) => field.name && field.type !== "file" && field.name !== "text").map((field) => [element.id, field.name, field.value]));
   return {
     focus: active?.form && active.name ? [active.form.id, active.name, active.selectionStart, active.selectionEnd] : null,
-    typed, number: draw.number, peer: draw.peer, panel: document.querySelector("details.link")?.open,
+    typed, number: draw.number, peer: draw.peer, panel: document.querySelector("details.link")?.open, picks: openPicks(),
     bottom: !thread || thread.scrollHeight - thread.scrollTop - thread.clientHeight < 40, top: thread?.scrollTop || 0,
   };
 }
@@ -75,6 +80,7 @@ function restore(kept) {
   }
   const panel = document.querySelector("details.link");
   if (panel && same && kept.panel !== undefined) panel.open = kept.panel;
+  if (same && kept.peer === state.peer) kept.picks.forEach(reopen);
   const thread = document.querySelector(".thread");
   if (thread) thread.scrollTop = kept.bottom || !same || kept.peer !== state.peer ? thread.scrollHeight : kept.top;
   [draw.number, draw.peer] = [state.number, state.peer];
@@ -83,6 +89,24 @@ function restore(kept) {
     field.focus();
     try { field.setSelectionRange(kept.focus[2], kept.focus[3]); } catch { /* not a field with a caret */ }
   }
+}
+
+// Of each message whose emoji are on offer: its id, and which of its buttons has the focus, -1 for none.
+function openPicks() {
+  return [...document.querySelectorAll("details.pick[open]")].map((pick) =>
+    [pick.dataset.of, [...pick.querySelectorAll("summary, button")].indexOf(document.activeElement)]);
+}
+
+function reopen([id, focused]) {
+  const pick = document.querySelector(`details.pick[data-of="${CSS.escape(id)}"]`);
+  if (!pick) return;
+  pick.open = true;
+  pick.querySelectorAll("summary, button")[focused]?.focus();
+}
+
+function release() {
+  press.isDown = false;
+  if (press.isDue) setTimeout(draw);  // after the click
 }
 
 async function follow() {
@@ -109,6 +133,9 @@ function route() {
   refreshMessages().catch(() => {});
 }
 
+addEventListener("pointerdown", () => { press.isDown = true; }, true);
+for (const end of ["pointerup", "pointercancel", "dragend"]) addEventListener(end, release, true);
+addEventListener("blur", release);  // the window's, not its elements'
 byId("language").addEventListener("click", () => { switchLanguage(); draw(); });
 window.addEventListener("hashchange", route);
 route();

@@ -88,7 +88,7 @@ function reactions(state, message, changed) {
   });
   return h("span", { class: "reactions" },
     message.reactions.map((one) => h("span", { class: "reaction", title: nameOf(state, one.from) }, one.emoji)),
-    h("details", { class: "pick" }, h("summary", { title: words.react, "aria-label": words.react }, "☺"),
+    h("details", { class: "pick", "data-of": message.id }, h("summary", { title: words.react, "aria-label": words.react }, "☺"),
       h("span", { class: "row" }, EMOJI.map((emoji) => h("button", { type: "button", class: "quiet", "aria-pressed": String(emoji === mine),
         onclick: put(emoji) }, emoji)))));
 }

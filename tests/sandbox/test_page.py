@@ -88,6 +88,8 @@ def test_a_person_makes_a_phone_links_a_device_and_talks(
 
     question = page.locator(".bubble", has_text="Are you open?")
     question.get_by_label("React").click()
+    wa.send_text(customer, wa.world.phones[number], "Or later?")
+    expect(page.locator(".bubble", has_text="Or later?")).to_be_visible()
     question.get_by_role("button", name="👍").click()
     expect(question.locator(".reaction")).to_have_text("👍")
     assert customer.reactions_to(customer.shown[0]) == {number: "👍"}
@@ -112,6 +114,28 @@ def test_a_mistake_is_explained_in_the_readers_language(page: Page, wa: SandboxT
 
     expect(page.get_by_text("Ни одно устройство не просило код для этого номера.")).to_be_visible()
     expect(page.get_by_text("не WhatsApp")).to_be_visible()
+
+
+@needs_chromium
+@pytest.mark.browser
+def test_who_presses_a_button_has_clicked_it_whatever_happens_meanwhile(
+    page: Page, wa: SandboxThread, someone: Someone
+) -> None:
+    ana, ben = someone("Ana"), someone("Ben")
+    wa.send_text(ben, ana, "Hello")
+    page.goto(f"{wa.url}/#/{ana.number}")
+    question = page.locator(".bubble", has_text="Hello")
+    question.get_by_label("React").click()
+    question.get_by_role("button", name="👍").hover()
+
+    page.mouse.down()
+    with page.expect_response("**/inbox?*") as asked:
+        wa.send_text(ben, ana, "Are you there?")
+    asked.value.finished()
+    page.mouse.up()
+
+    expect(question.locator(".reaction")).to_have_text("👍")
+    expect(page.locator(".bubble", has_text="Are you there?")).to_be_visible()
 
 
 @needs_chromium

@@ -12,6 +12,7 @@
 import { hear } from "./live.js";
 import { dress } from "./moments.js";
 import { isUnderWay } from "./forms.js";
+import { whenReleased } from "./press.js";
 
 /** What the server drew last, by element: the page itself has changed since, as times count on. */
 const drawn = new WeakMap();
@@ -36,13 +37,15 @@ export function say(text) {
   document.getElementById("announcer").textContent = text;
 }
 
-/** Ask for a piece of HTML. Whoever may not have it any more is shown why, by the page itself. */
+/** Ask for a piece of HTML, to show it at once. Whoever may not have it any more is shown why, by the page itself. */
 export async function ask(address) {
   const response = await fetch(address, { headers: { Accept: "text/html" } });
   const gone = response.redirected || [401, 403, 404].includes(response.status);
   if (gone && !isUnderWay()) location.reload();
   if (gone || !response.ok) throw new Error(`${address}: ${response.status}`);
-  return response.text();
+  const html = await response.text();
+  await whenReleased();
+  return html;
 }
 
 /** Note what the server drew, before anything changes it. */
@@ -59,7 +62,7 @@ export function draw(html) {
   return elements;
 }
 
-/** Put `after` in the place of `before`, unless they are drawn alike. What somebody is typing stays. */
+/** Put `after` in the place of `before`, unless they are drawn alike. What somebody has typed or opened stays. */
 export function replace(before, after) {
   if (drawn.get(before) === drawn.get(after)) return before;
   const finish = carryOver(before, after);
@@ -132,12 +135,14 @@ class Part {
   }
 }
 
-/** Keep what a person has typed and where they are; returns what is left to do once `after` is in the page. */
+/** Keep what a person has typed and opened and where they are; returns what is left to do once `after` is in the page. */
 function carryOver(before, after) {
   for (const field of before.querySelectorAll("input[id]:not([readonly]), textarea[id]")) {
     const other = after.querySelector(`#${CSS.escape(field.id)}`);
     if (other) other.value = field.value;
   }
+  const details = after.querySelectorAll("details");
+  before.querySelectorAll("details").forEach((each, n) => { if (details[n]) details[n].open = each.open; });
   const active = before.contains(document.activeElement) ? document.activeElement : null;
   const name = active && (active.id ? `#${CSS.escape(active.id)}` : sameTarget(active));
   return () => { if (name) after.querySelector(name)?.focus({ preventScroll: true }); };

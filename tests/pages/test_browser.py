@@ -385,6 +385,37 @@ def test_what_was_typed_before_the_script_came_is_searched(browsers: Browsers, d
     expect(page.get_by_text("No chat fits.")).to_be_visible()
 
 
+def test_who_presses_on_a_chat_opens_it_whatever_comes_meanwhile(
+    browsers: Browsers, desk: Desk, acme_admin: Person
+) -> None:
+    page = browsers.logged_in(acme_admin)
+    page.goto(desk.at("/chats"))
+    page.locator("#chats a.chat").hover()
+
+    page.mouse.down()
+    aside(desk.says, "Are you still there?")
+    with page.expect_response("**part=list*") as asked:
+        page.evaluate("document.getElementById('chats').dispatchEvent(new Event('stale'))")
+    asked.value.finished()
+    page.mouse.up()
+
+    page.wait_for_url(f"**/chats/{desk.chat.pk}")
+
+
+def test_what_is_opened_stays_open_when_it_is_drawn_anew(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:
+    page = browsers.logged_in(acme_admin)
+    page.goto("/overview")
+    page.get_by_text("As a table").click()
+    received = page.locator("table.rows tbody td").nth(1)
+    expect(received).to_have_text("1")
+
+    aside(desk.says, "Are you still there?")
+    page.evaluate("document.querySelector('[data-part]').dispatchEvent(new Event('stale'))")
+
+    expect(received).to_have_text("2")
+    expect(received).to_be_visible()
+
+
 def test_a_keyboard_is_enough(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:
     page = browsers.logged_in(acme_admin)
 

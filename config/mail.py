@@ -16,7 +16,7 @@ _PORTS: Final = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 def mailer(url: str) -> dict[str, Any]:
-    """`{"BACKEND", "OPTIONS"}`, an entry of Django's MAILERS. Raises ValueError, which never repeats the URL."""
+    """`{"BACKEND", "OPTIONS"}`, with the back-end's own names of its options. Raises ValueError, which never repeats the URL."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -48,8 +48,8 @@ def _smtp(parts: SplitResult, scheme: str, port: int | None) -> dict[str, Any]:
     }
 
 
-def settings_before_6_1(mailer: dict[str, Any]) -> dict[str, Any]:
-    """The same for Django 5.2, which knows one mailer and has a setting for each of its options."""
+def mail_settings(mailer: dict[str, Any]) -> dict[str, Any]:
+    """Django's settings for it: one for the back-end, and one for each of its options."""
     options = mailer["OPTIONS"]
     named = {"host": "HOST", "port": "PORT", "username": "HOST_USER", "password": "HOST_PASSWORD"}
     named |= {"use_tls": "USE_TLS", "use_ssl": "USE_SSL", "timeout": "TIMEOUT", "file_path": "FILE_PATH"}

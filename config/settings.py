@@ -6,13 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
-import django
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy
 
 from config.env import ROOT, read_env
 from config.logs import logging_config
-from config.mail import mailer, settings_before_6_1
+from config.mail import mail_settings, mailer
 from wharf.logs import connection_name, process_name
 from wharf.networks import parse_networks
 
@@ -201,11 +200,7 @@ SPECTACULAR_SETTINGS = {
 
 # -- mail --------------------------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = env.email_from
-_mailer = mailer(env.email_url.get_secret_value())
-if django.VERSION >= (6, 1):
-    MAILERS = {"default": _mailer}
-else:
-    globals().update(settings_before_6_1(_mailer))
+globals().update(mail_settings(mailer(env.email_url.get_secret_value())))
 
 # -- words -------------------------------------------------------------------------------------------------------
 # Russian is what a reader gets who asks for nothing: the older systems' API speaks it.

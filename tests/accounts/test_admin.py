@@ -16,9 +16,6 @@ from tenants.models import Company, Domain
 from tests.people import PASSWORD, Person
 from tests.tenants.test_context import current_schema
 
-# Unfold's, on Django 6.1; nothing of ours overrides it.
-pytestmark = pytest.mark.filterwarnings("ignore:Overriding get_action_choices")
-
 
 @pytest.fixture
 def desk(operator: Person) -> Client:

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
-import django
 import pytest
 from django.core import mail
 from django.db import connection
@@ -13,7 +12,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 
 from accounts.tasks import mail_password_changed, mail_welcome
-from config.mail import mailer, settings_before_6_1
+from config.mail import mail_settings, mailer
 from tests.accounts.mailbox import queued
 from tests.people import Person, client_for
 
@@ -22,11 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def send_by(settings: Any, url: str) -> None:
     """As `config.settings` does it."""
-    if django.VERSION >= (6, 1):
-        settings.MAILERS = {"default": mailer(url)}
-    else:
-        for name, value in settings_before_6_1(mailer(url)).items():
-            setattr(settings, name, value)
+    for name, value in mail_settings(mailer(url)).items():
+        setattr(settings, name, value)
 
 
 def run_jobs() -> None:

@@ -25,8 +25,7 @@ from whatsapp.models import WebhookEndpoint
 from whatsapp.office import office
 from whatsapp.services import sessions, webhooks
 
-# Unfold's, on Django 6.1; nothing of ours overrides it.
-pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:Overriding get_action_choices")]
+pytestmark = pytest.mark.django_db
 
 NUMBERS = "/office/whatsapp/session/"
 PEOPLE = "/office/accounts/membership/"

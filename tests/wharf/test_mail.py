@@ -1,4 +1,4 @@
-"""Where mail goes is one URL, for Django 5.2 and 6.1 alike; a wrong one is refused and not repeated."""
+"""Where mail goes is one URL, and Django's settings come out of it; a wrong one is refused and not repeated."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from config.env import Env
-from config.mail import TIMEOUT, mailer, settings_before_6_1
+from config.mail import TIMEOUT, mail_settings, mailer
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
@@ -40,8 +40,8 @@ def test_a_url_says_how_mail_leaves(url: str, expected: dict[str, Any]) -> None:
     assert mailer(url) == expected
 
 
-def test_the_options_are_settings_where_django_knows_one_mailer() -> None:
-    assert settings_before_6_1(mailer("smtps://me:secret@mail.example.org:4650")) == {
+def test_django_has_a_setting_for_each_option() -> None:
+    assert mail_settings(mailer("smtps://me:secret@mail.example.org:4650")) == {
         "EMAIL_BACKEND": SMTP,
         "EMAIL_HOST": "mail.example.org",
         "EMAIL_PORT": 4650,

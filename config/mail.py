@@ -16,7 +16,7 @@ _PORTS: Final = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 def mailer(url: str) -> dict[str, Any]:
-    """`{"BACKEND", "OPTIONS"}`, with the back-end's own names of its options. Raises ValueError, which never repeats the URL."""
+    """`{"BACKEND", "OPTIONS"}`, options as the back-end names them. Raises ValueError, which never repeats the URL."""
     try:
         parts = urlsplit(url)
         port = parts.port

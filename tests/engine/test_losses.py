@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -60,10 +61,11 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
     shelf = Shelf(device_store.make_folder(tmp_path, "session"))
     shelf.ledger.begin(0)
-    return shelf
+    yield shelf
+    shelf.journal.close()
 
 
 def test_what_was_decrypted_and_never_heard_of_is_lost(shelf: Shelf) -> None:
@@ -166,7 +168,8 @@ def test_without_a_ledger_nothing_is_known(tmp_path: Path) -> None:
     shelf = Shelf(device_store.make_folder(tmp_path, "from before"))
     shelf.decrypts("OLD")
 
-    assert shelf.found() == losses.Findings((), 1)
+    with closing(shelf.journal):
+        assert shelf.found() == losses.Findings((), 1)
 
 
 def test_a_store_that_was_put_back_starts_anew(shelf: Shelf) -> None:
@@ -203,8 +206,8 @@ async def test_a_planned_end_loses_nothing_and_says_so(on_sandbox: SandboxThread
         await host.hears(port.MessageReceived)
         await host.host.end(grace=20)
 
-    journal = Journal(birth(tmp_path).folder / device_store.JOURNAL_FILE)
-    mark = Ledger(journal).mark()
+    with closing(Journal(birth(tmp_path).folder / device_store.JOURNAL_FILE)) as journal:
+        mark = Ledger(journal).mark()
     assert mark is not None
     assert mark.is_clean
 

@@ -47,6 +47,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
     device = Silent(device_store.make_folder(tmp_path, "s1"))
     yield device
     device.answers.set()
+    device.journal.close()
 
 
 @pytest.fixture

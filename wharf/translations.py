@@ -7,6 +7,7 @@ A text is found in `gettext(...)` and its kin, in `sentence(...)` of `wharf.erro
 Needs Babel, which is a tool of development: at run time the compiled catalogues are all there is.
 """
 
+import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -60,7 +61,17 @@ def refresh() -> None:
 def problems() -> list[str]:
     """What `refresh` would change, and what a translator has left to do."""
     found = _found()
-    return [problem for language in LANGUAGES for problem in _problems(language, found)]
+    return [*_hidden(), *(problem for language in LANGUAGES for problem in _problems(language, found))]
+
+
+def _hidden() -> Iterator[str]:
+    """Texts inside of f-strings: from Python 3.12 on they are found, and before that they are not."""
+    for path in sorted(path for place in PLACES for path in (ROOT / place).rglob("*.py")):
+        f_strings = (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.JoinedStr))
+        for call in (node for each in f_strings for node in ast.walk(each) if isinstance(node, ast.Call)):
+            is_text = any(isinstance(argument, ast.Constant) for argument in call.args)
+            if is_text and isinstance(call.func, ast.Name) and call.func.id in KEYWORDS:
+                yield f"{path.relative_to(ROOT)}:{call.lineno}: a text inside an f-string; say it before"
 
 
 def _problems(language: str, found: Catalog) -> Iterator[str]:

@@ -39,6 +39,13 @@ def test_a_missing_translation_is_named(elsewhere: Path) -> None:
     assert "ru: not translated: First half" in translations.problems()
 
 
+def test_a_text_inside_an_f_string_is_refused(elsewhere: Path) -> None:
+    (elsewhere / "wharf/hidden.py").write_text("def words(n: str) -> str:\n    return f\"{n} {gettext('ship')}\"\n")
+    translations.refresh()
+
+    assert "wharf/hidden.py:2: a text inside an f-string; say it before" in translations.problems()
+
+
 def test_a_language_that_is_begun_may_have_gaps_and_nothing_half_done(elsewhere: Path) -> None:
     translations.refresh()
     assert not any(problem.startswith("kk:") for problem in translations.problems())

@@ -90,8 +90,8 @@ class OfSessions:
     def session(self, row: Any) -> str:
         placement = self.placement_of(row)
         name = run_in(placement.company, _label, placement.session_id)
-        mark = f" ({gettext('sandbox')})" if placement.network == "sandbox" else ""
-        return f"{name or placement.session_id}{mark}"
+        words = gettext("%(session)s (sandbox)") if placement.network == "sandbox" else "%(session)s"
+        return words % {"session": name or placement.session_id}
 
     @display(description=_("state"), label=_COLOURS)  # type: ignore[untyped-decorator]  # ships no types
     def shown_state(self, row: Any) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 """docker-compose.yml, the Dockerfile and docs/operations.md name only what exists."""
 
 import re
+import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,15 @@ def test_every_service_runs_a_command_that_exists(compose: dict[str, Any]) -> No
 
     assert named == {"upgrade", "runsessions", "runjobs", "runsandbox", "runwebhooks", "session_monitor"}
     assert named <= set(get_commands())
+
+
+def test_what_is_tested_on_one_python_is_what_another_one_gets() -> None:
+    """The image's Python is not the one that most tests run on (ADR 0008)."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {re.match(r"[\w-]+", each)[0] for each in project["dependencies"]}  # type: ignore[index]
+    locked = Counter(package["name"] for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"])
+
+    assert {name: locked[name] for name in named if locked[name] != 1} == {}
 
 
 def test_every_variable_of_ours_is_one_that_the_settings_know(compose: dict[str, Any]) -> None:

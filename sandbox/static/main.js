@@ -28,7 +28,7 @@ async function refreshMessages() {
 }
 
 // A press of which the half is done: what it began on must be there when it ends, or it is no click.
-const press = { isDown: false, isDue: false };
+const press = { isDown: false, isDue: false, patience: 3000, timer: 0 };
 
 // Redrawing keeps what a person is in the middle of: focus, typed text, what is open, where the thread stands.
 function draw() {
@@ -105,6 +105,7 @@ function reopen([id, focused]) {
 }
 
 function release() {
+  clearTimeout(press.timer);
   press.isDown = false;
   if (press.isDue) setTimeout(draw);  // after the click
 }
@@ -133,7 +134,12 @@ function route() {
   refreshMessages().catch(() => {});
 }
 
-addEventListener("pointerdown", () => { press.isDown = true; }, true);
+addEventListener("pointerdown", (event) => {
+  if (event.button) return;
+  press.isDown = true;
+  clearTimeout(press.timer);
+  press.timer = setTimeout(release, press.patience);  // whose end went elsewhere
+}, true);
 for (const end of ["pointerup", "pointercancel", "dragend"]) addEventListener(end, release, true);
 addEventListener("blur", release);  // the window's, not its elements'
 byId("language").addEventListener("click", () => { switchLanguage(); draw(); });

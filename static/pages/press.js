@@ -3,24 +3,28 @@
  * the tenth of a second between, nothing was clicked. So what comes meanwhile is shown a moment later.
  */
 
-/** Milliseconds after which a press is no click any more, but the selection of a text. */
+/** Milliseconds after which a press is no click any more: a text is being selected, or the end went elsewhere. */
 const PATIENCE = 3_000;
-let release = null;
 let released = null;
+let release = null;
+let timer = 0;
 
-addEventListener("pointerdown", () => {
-  released ||= new Promise((done) => { release = done; });
+addEventListener("pointerdown", (event) => {
+  if (event.button || released) return;
+  released = new Promise((done) => { release = done; });
+  timer = setTimeout(over, PATIENCE);
 }, true);
 for (const end of ["pointerup", "pointercancel", "dragend"]) addEventListener(end, over, true);
 addEventListener("blur", over); // the window's, not its elements'
 
 function over() {
-  const done = release;
+  if (!released) return;
+  clearTimeout(timer);
+  setTimeout(release); // the click itself comes after this
   released = release = null;
-  if (done) setTimeout(done); // the click itself comes after this
 }
 
 /** Resolves when nothing is pressed. */
 export async function whenReleased() {
-  if (released) await Promise.race([released, new Promise((done) => setTimeout(done, PATIENCE))]);
+  await released;
 }

@@ -402,6 +402,20 @@ def test_who_presses_on_a_chat_opens_it_whatever_comes_meanwhile(
     page.wait_for_url(f"**/chats/{desk.chat.pk}")
 
 
+def test_a_press_that_never_ends_keeps_the_news_for_a_moment_only(
+    browsers: Browsers, desk: Desk, acme_admin: Person
+) -> None:
+    page = browsers.logged_in(acme_admin)
+    page.goto(desk.at("/chats"))
+    page.locator("#chats a.chat").hover()
+
+    page.mouse.down()
+    aside(desk.says, "Are you still there?")
+    page.evaluate("document.getElementById('chats').dispatchEvent(new Event('stale'))")
+
+    expect(page.locator("#chats a.chat")).to_contain_text("Are you still there?", timeout=20_000)
+
+
 def test_what_is_opened_stays_open_when_it_is_drawn_anew(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:
     page = browsers.logged_in(acme_admin)
     page.goto("/overview")

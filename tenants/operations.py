@@ -11,8 +11,8 @@ from django.db.migrations.state import ProjectState
 class AlterFields(Operation):
     """Several `AlterField` at once.
 
-    Django makes classes anew of the model and of all that are related to it before each one, which takes fifty times
-    as long as telling the database. Here they are made once before and once after all.
+    Django makes classes anew of the model and of all that are related to it before each one, and that is most of the
+    work. Here they are made once before and once after all.
     """
 
     def __init__(self, fields: Sequence[AlterField]) -> None:

@@ -47,6 +47,18 @@ def test_only_the_companies_behind_are_upgraded(acme: Company, globex: Company) 
     assert companies_behind() == []
 
 
+def test_fields_that_are_altered_together_are_altered_like_others_there_and_back(acme: Company) -> None:
+    old = create_company(name="Old", slug="old", max_sessions=1, language="en")
+    call_command("migrate_schemas", "whatsapp", "0014", schema_name=old.schema_name, interactive=False, verbosity=0)
+    back = [each for each in differences(old.schema_name, TEMPLATE) if "indexes" in each]
+
+    assert upgrade(lambda said: None) == []
+
+    assert len(back) > 20, "each key had an index of its own then"
+    # Two migrations more have been written down.
+    assert [each for each in differences(old.schema_name, TEMPLATE) if "django_migrations_id_seq" not in each] == []
+
+
 def test_one_company_that_fails_does_not_hold_up_the_others(acme: Company) -> None:
     broken, old = _company_without_migrations("Broken"), _company_without_migrations("Old")
     run_in(broken, execute, "CREATE TABLE whatsapp_account (in_the_way int)")

@@ -10,10 +10,11 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
+from config.http import OneThread  # noqa: E402
 from config.lifespan import lifespan  # noqa: E402
 from config.sockets import websocket  # noqa: E402
 from wharf.clients import coming_from  # noqa: E402
@@ -21,6 +22,8 @@ from whatsapp.api.addresses import PATH  # noqa: E402
 from whatsapp.socketio.server import SocketIO  # noqa: E402
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+http = OneThread()
 
 
 def dispatcher(socket_io: SocketIO) -> Application:

@@ -89,7 +89,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # Last, for it is synchronous: each of the others that stood between it and the view would go to a thread and back.
     "accounts.middleware.LanguageOfUser",
 ]
 ROOT_URLCONF = "config.urls"
@@ -111,7 +110,7 @@ TEMPLATES = [
 ]
 
 # -- stores ------------------------------------------------------------------------------------------------------
-# A pool and no persistent connections: under ASGI threads come and go, and each would keep a backend. Pooled ones
+# A pool and no persistent connections: a request's thread waits with it, and each would keep a backend. Pooled ones
 # are renewed, for a backend that has touched many companies' schemas grows (docs/architecture.md, database).
 _database: dict[str, Any] = dict(
     dj_database_url.parse(env.database_url.get_secret_value(), engine="django_tenants.postgresql_backend")

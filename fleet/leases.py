@@ -233,8 +233,13 @@ def ask_to_repack(worker_id: str) -> None:
 
 def leave_work(session_id: str) -> None:
     """Tell the owner that there is something new for it, once the surrounding transaction commits."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LEAVE_WORK, [session_id, WAKE_CHANNEL])
+    with together() as ask:
+        ask_to_leave_work(ask, session_id)
+
+
+def ask_to_leave_work(ask: Ask, session_id: str) -> None:
+    """`leave_work`, together with what else is to be said."""
+    ask(_LEAVE_WORK, [session_id, WAKE_CHANNEL])
 
 
 _LEAVE_WORK: Final = """

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Final
 
 from django.db.models import Count
 
@@ -10,6 +11,7 @@ from accounts.permissions import GUEST_PERMISSIONS, SYSTEM, Actor, Permission, R
 from audit import recording as audit
 from audit.verbs import Verb
 from tenants.models import Company
+from wharf.compiled import Compiled
 from wharf.errors import PermissionDenied
 from whatsapp.errors import GrantingDenied, GrantNotFound, GrantsHidden, ManagerNotFound, SessionNotFound
 from whatsapp.models import ManagerAccess, Session
@@ -18,6 +20,11 @@ from whatsapp.services import news
 
 #: What it takes to see a QR code or to start linking.
 LINK = Permission.SESSION_LINK
+
+#: Nearly every request asks them.
+_LIVE: Final = Compiled(lambda session: Session.objects.live().with_placement().filter(pk=session))
+_ARCHIVED_TOO: Final = Compiled(lambda session: Session.objects.with_placement().filter(pk=session))
+_GRANT: Final = Compiled(lambda session, user: ManagerAccess.objects.filter(session_id=session, user_id=user))
 
 
 def visible_sessions(by: Actor) -> SessionQuerySet:
@@ -31,7 +38,7 @@ def visible_sessions(by: Actor) -> SessionQuerySet:
 
 def rights_on(session_id: str, by: Actor) -> Rights | None:
     """What `by` was granted on the session; None without a grant (admins need none)."""
-    grant = ManagerAccess.objects.filter(session_id=session_id, user_id=by.user_id).first() if by.user_id else None
+    grant = _GRANT.first(session=session_id, user=by.user_id) if by.user_id else None
     return grant.rights if grant else None
 
 
@@ -61,8 +68,7 @@ def find_session(
     Raises SessionNotFound for ids of nobody or of another company, `denied` for those of the company without the
     right: a stranger learns nothing, a colleague learns whom to ask.
     """
-    rows: SessionQuerySet = Session.objects.all() if archived else Session.objects.live()
-    session = rows.with_placement().filter(pk=session_id).first()
+    session = (_ARCHIVED_TOO if archived else _LIVE).first(session=session_id)
     if session is None:
         raise SessionNotFound
     # Most have it by their role, and their grants need not be looked up.

@@ -14,6 +14,7 @@ from audit.verbs import Verb
 from fleet import leases
 from fleet.states import Wanted
 from tenants.models import Company
+from wharf.compiled import Compiled
 from wharf.errors import WharfError
 from wharf.sql import insert, together
 from whatsapp import phones
@@ -43,6 +44,8 @@ PRIORITIES: Final = (-100, 100)
 BATCH: Final = 100
 #: So far ahead a text may be scheduled.
 MAX_AHEAD: Final = timedelta(days=30)
+
+_WRITER: Final = Compiled(lambda user: User.objects.filter(pk=user))
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def queue_text(
     """Queue one text (`queue_texts`). Raises also what that tells of a text: EmptyMessage, MessageTooLong,
     ChatNotFound, BadPhoneNumber, BadPriority, BadSendTime, BadExpiry."""
     texts = [Text(text, chat_id, phone, delivery)]
-    (row,) = queue_texts(company=company, session_id=session_id, texts=texts, by=by)
+    (row,) = _queue(company, session_id, texts, by)
     if isinstance(row, WharfError):
         raise row
     return row
@@ -96,13 +99,15 @@ def queue_texts(
 
     Raises SendingDenied, and SessionNotConnected while no phone is linked: what cannot leave is not accepted.
     """
+    return _queue(company, session_id, texts, by)
+
+
+def _queue(company: Company, session_id: str, texts: Sequence[Text], by: Actor) -> Sequence[Message | WharfError]:
     session = find_session(session_id, by=by, needs=Permission.CHAT_WRITE, denied=SendingDenied)
     drafts = [_draft(text) for text in texts]
-    # The placement before the account, as the worker locks them, or both could wait for each other.
-    leases.leave_work(session.pk)
-    account = account_to_send_from(session)
+    account = leave_work(session)
     chats = _chats(account, [draft for draft in drafts if isinstance(draft, Text)])
-    writer = User.objects.filter(pk=by.user_id).first() if by.user_id else None
+    writer = _WRITER.first(user=by.user_id) if by.user_id else None
     rows = [_row(draft, session, account, chats, writer) for draft in drafts]
     queued = [row for row in rows if isinstance(row, Message)]
     with together() as ask:
@@ -159,12 +164,21 @@ def _check_delivery(delivery: Delivery) -> None:
         raise BadExpiry
 
 
-def account_to_send_from(session: Session) -> Account:
-    """The session's account, locked. Raises SessionNotConnected: what cannot leave is not accepted."""
+def leave_work(session: Session) -> Account:
+    """Tell the owner, at the commit, that something is to leave; the session's account, locked.
+
+    Raises SessionNotConnected: what cannot leave is not accepted.
+    """
     placement = session.placement
     if session.account_id is None or not placement.is_linked or placement.wanted != Wanted.RUNNING:
         raise SessionNotConnected
-    return inbound.lock_account(session)
+    with together() as ask:
+        # The placement before the account, as the worker locks them, or both could wait for each other.
+        leases.ask_to_leave_work(ask, session.pk)
+        account = inbound.ask_for_account(ask, session.pk)
+    if (found := inbound.answered_account(account)) is None:
+        raise SessionNotConnected
+    return found
 
 
 def _chats(account: Account, texts: Iterable[Text]) -> dict[str, Chat]:

@@ -14,7 +14,6 @@ from django.db.models import F
 from accounts.permissions import Actor, Permission
 from audit import recording as audit
 from audit.verbs import Verb
-from fleet import leases
 from tenants.models import Company
 from whatsapp.engine.port import ReactionFinished, SendOutcome, SendReaction
 from whatsapp.errors import BadReaction, MessageNotFound, MessageNotSentYet, SendingDenied
@@ -45,9 +44,7 @@ def react(*, company: Company, session_id: str, message_id: str, emoji: str, by:
     if message is None:
         raise MessageNotFound
     _check(message, emoji)
-    # The placement before the account, as the worker locks them.
-    leases.leave_work(session.pk)
-    outbound.account_to_send_from(session)
+    outbound.leave_work(session)
     row = _ours(message)
     if _is_so(row, emoji):
         return row

@@ -1,10 +1,11 @@
-"""Who hears of a change: group names, and publishing after the commit that made it.
+"""Who hears of a change: group names, publishing after the commit that made it, and waiting for that.
 
 A group name starts with the company's schema, so that a subscriber of one company cannot hear another. Payloads carry
 codes, not sentences: each reader gets them in a language of their own. What is published here is a hint that may be
 missed; whoever joins gets a snapshot of the rows, and the event log has what happened since.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -116,6 +117,39 @@ def _send(hints: Sequence[Hint]) -> None:
         for schema in {hint.group.partition(".")[0] for hint in hints if hint.event is not None}:
             pipeline.publish(log_channel(schema), b"")
         pipeline.execute()
+
+
+class Ear:
+    """Hears that a company's event log has grown, for one thread that waits. To be closed."""
+
+    def __init__(self, company: Company) -> None:
+        self._channel = log_channel(company.schema_name)
+        self._subscription: redis.client.PubSub | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Until the log may have grown, or `seconds` are over.
+
+        The first time it returns at once: what happens from then on is heard. While Valkey is away it only waits.
+        """
+        try:
+            if self._subscription is None:
+                self._subscribe()
+            else:
+                self._subscription.get_message(timeout=seconds)
+        except redis.RedisError:
+            self.close()
+            time.sleep(min(seconds, PATIENCE))
+
+    def _subscribe(self) -> None:
+        self._subscription = _valkey(settings.REDIS_URL).pubsub()  # type: ignore[no-untyped-call]
+        self._subscription.subscribe(self._channel)
+        # The answer to that.
+        self._subscription.get_message(timeout=PATIENCE)
+
+    def close(self) -> None:
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
 
 
 @cache

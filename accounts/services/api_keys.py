@@ -29,6 +29,7 @@ from accounts.permissions import Actor, Permission, Scope, require, with_key
 from audit.recording import Target, record_in
 from audit.verbs import TargetKind, Verb
 from tenants.models import Company
+from wharf.compiled import Compiled
 from wharf.errors import NotAuthenticated
 
 #: So that a scanner of secrets knows one when it sees it.
@@ -36,6 +37,8 @@ PREFIX: Final = "whk_"
 MAX_NAME: Final = 80
 #: A use is written down at most so often.
 NOTED_EVERY: Final = timedelta(minutes=1)
+
+_KEY: Final = Compiled(lambda digest: ApiKey.objects.filter(digest=digest, revoked_at=None))
 
 
 @transaction.atomic
@@ -123,7 +126,7 @@ def caller_for_key(key: str, host_company: Company | None = None, *, even_expire
 
     Raises NotAuthenticated, ApiKeyExpired, CompanyInactive, SubscriptionExpired.
     """
-    row = ApiKey.objects.filter(digest=_digest(key), revoked_at=None).first() if is_key(key) else None
+    row = _KEY.first(digest=_digest(key)) if is_key(key) else None
     if row is None or row.made_by_id is None:
         raise NotAuthenticated
     if row.expires_at is not None and row.expires_at <= timezone.now():

@@ -1,11 +1,14 @@
 """Reading the event log over REST and the live WebSocket: in order, from a cursor, and only what one may hear of."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+import redis
+from django.conf import settings
 from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -17,9 +20,11 @@ from tenants.context import arun_in, run_in
 from tenants.models import Company
 from tests.accounts.races import in_its_own_connection
 from tests.people import Person, client_for
+from tests.product import free_port
 from tests.sockets import Socket
+from tests.waiting import eventually
 from tests.whatsapp.desk import Desk, text
-from whatsapp import consumers
+from whatsapp import consumers, live
 from whatsapp.catalogue import KINDS, page
 from whatsapp.models import Event, ManagerAccess
 from whatsapp.services import access, feed
@@ -175,17 +180,58 @@ def test_a_log_that_has_all_gone_still_knows_where_it_stands(desk: Desk, acme_ad
 
 
 # -- as it happens -------------------------------------------------------------------------------------------------
-@pytest.mark.django_db(transaction=True)
-def test_who_waits_is_told_as_soon_as_something_happens(acme: Company, acme_admin: Person) -> None:
-    desk = run_in(acme, Desk.open, acme)
-    client, told = client_for(acme_admin), []
+def tell_who_waits(company: Company, person: Person, *, heard: Callable[[], bool] | None = None) -> Any:
+    """What somebody is answered who waits while something happens; `heard`: not before that."""
+    desk = run_in(company, Desk.open, company)
+    client, told = client_for(person), []
     cursor = ask(client, after="now")["data"]["next"]
     waiting = Thread(target=in_its_own_connection, args=[lambda: told.append(ask(client, after=cursor, wait=30))])
     waiting.start()
-    run_in(acme, desk.tell, text("at last"))
-    waiting.join()
+    if heard:
+        eventually(heard, what="somebody waits")
+    run_in(company, desk.tell, text("at last"))
+    waiting.join(20)
+    assert told, "nothing was told before the wait was over"
+    return told[0]
 
-    assert bodies(told[0]) == ["at last"]
+
+def listeners(company: Company) -> int:
+    """Of the company's log, in Valkey."""
+    with redis.from_url(settings.REDIS_URL) as valkey:
+        ((_, count),) = valkey.pubsub_numsub(live.log_channel(company.schema_name))
+    return int(count)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_is_told_as_soon_as_something_happens(
+    acme: Company, acme_admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody looks by themselves.
+    monkeypatch.setattr(feed, "LOOK_SECONDS", 60.0)
+
+    answer = tell_who_waits(acme, acme_admin, heard=lambda: listeners(acme) == 1)
+
+    assert bodies(answer) == ["at last"]
+    eventually(lambda: listeners(acme) == 0, what="who was told listens no more")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_is_told_also_while_valkey_is_away(
+    acme: Company, acme_admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", f"redis://127.0.0.1:{free_port()}")
+
+    assert bodies(tell_who_waits(acme, acme_admin)) == ["at last"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_in_vain_is_told_so_in_time(acme: Company, acme_admin: Person) -> None:
+    client = client_for(acme_admin)
+    cursor = ask(client, after="now")["data"]["next"]
+
+    assert ask(client, after=cursor, wait=0.3)["data"] == {
+        "events": [], "next": cursor, "hasMore": False, "keptDays": settings.EVENT_DAYS,
+    }  # fmt: skip
 
 
 async def resumed(socket: Socket) -> list[Any]:

@@ -29,7 +29,7 @@ class EventsView(CompanyAPIView):
         found = look_up(request.actor, data)
         if not found.events and data["wait"]:
             # What comes may be of no concern here: an empty answer with a newer cursor is one too.
-            feed.wait_for_news(found.next, seconds=data["wait"])
+            feed.wait_for_news(request.company, found.next, seconds=data["wait"])
             found = look_up(request.actor, data | {"after": str(found.next)})
         return ok(in_log(found, request.company.pk))
 

@@ -6,6 +6,7 @@ cursor has missed nothing before it.
 
 import time
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,14 +17,16 @@ from django.utils import timezone
 
 from accounts.errors import AdminsOnly
 from accounts.permissions import Actor, Permission
+from tenants.models import Company
 from whatsapp.catalogue import KINDS, Audience
 from whatsapp.errors import CursorAhead, CursorTooOld, EventNotKept
+from whatsapp.live import Ear
 from whatsapp.models import Event, EventCounter
 from whatsapp.services.access import permissions_by_session
 
 MAX_EVENTS: Final = 1000
-#: Between two looks of somebody who waits: one row by its key.
-LOOK_SECONDS: Final = 0.2
+#: So often somebody who waits looks without having heard anything, for a hint may be missed: one row by its key.
+LOOK_SECONDS: Final = 2.0
 #: Deleted in one statement.
 _AT_ONCE: Final = 10_000
 
@@ -95,13 +98,14 @@ def _checked(after: int, last: int) -> int:
     return after
 
 
-def wait_for_news(after: int, *, seconds: float) -> None:
+def wait_for_news(company: Company, after: int, *, seconds: float) -> None:
     """Until something was committed after `after`; holds no database connection meanwhile."""
     end = time.monotonic() + seconds
-    while top() <= after and time.monotonic() < end:
-        if not connection.in_atomic_block:
-            connection.close()
-        time.sleep(LOOK_SECONDS)
+    with closing(Ear(company)) as ear:
+        while top() <= after and (left := end - time.monotonic()) > 0:
+            if not connection.in_atomic_block:
+                connection.close()
+            ear.wait(min(left, LOOK_SECONDS))
 
 
 # -- looking back ------------------------------------------------------------------------------------------------------

@@ -182,9 +182,11 @@ class Harbour:
     def message(self, message_id: str) -> Message:
         return self.run(Message.objects.select_related("chat__contact").get, pk=message_id)
 
-    def becomes(self, message_id: str, status: str) -> Message:
+    def becomes(self, message_id: str, *statuses: str) -> Message:
+        """The message once it has one of these."""
         return eventually(
-            lambda: row if (row := self.message(message_id)).status == status else None, what=f"message {status}"
+            lambda: row if (row := self.message(message_id)).status in statuses else None,
+            what=f"message {' or '.join(statuses)}",
         )
 
     def received(self, text: str) -> Message:

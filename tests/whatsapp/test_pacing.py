@@ -90,6 +90,7 @@ def test_each_refusal_in_a_row_makes_the_pause_longer_up_to_a_day() -> None:
         ("server returned error 463", "new_chats_restricted"),
         ("failed to send: server returned error 475", "new_chats_used_up"),
         ("server returned error 429: rate-overlimit", "rate_limited"),
+        ("failed to get device list: info query returned status 429: rate-overlimit", "rate_limited"),
         ("server returned error 479", "whatsapp_479"),
         ("server returned error " + "9" * 300, "whatsapp_" + "9" * 20),
         ("no LID found for 49 from server", "not_on_whatsapp"),

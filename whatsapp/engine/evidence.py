@@ -14,6 +14,7 @@ from typing import Final
 
 from whatsapp.engine import device_store, port
 from whatsapp.engine.bounds import MAX_NAME, clean
+from whatsapp.engine.failures import outcome_before_leaving
 
 #: How far a store has come is looked at so often. What stood there at one look has been told by the next.
 LOOK_SECONDS: Final = 60.0
@@ -97,11 +98,6 @@ def _finished(event: port.SendFinished, sent_id: str | None) -> port.SendFinishe
     """An outcome that the engine left open ends as what the store proves; it stays open when nothing does."""
     outcome = event.outcome
     if sent_id == "" and outcome == port.SendOutcome.UNCONFIRMED:
-        outcome = _without_a_trace(event.detail)
+        # The secret is stored just before the message leaves.
+        outcome = outcome_before_leaving(event.detail)
     return replace(event, outcome=outcome, wa_id=sent_id or "", secret="")
-
-
-def _without_a_trace(detail: str) -> port.SendOutcome:
-    """The message was never about to leave: for want of a connection, or because the engine would not have it."""
-    no_connection = any(words in detail for words in ("not connected", "not logged in", "websocket"))
-    return port.SendOutcome.NOT_SENT if no_connection else port.SendOutcome.REFUSED

@@ -34,6 +34,7 @@ from whatsapp.engine.binding import (
     SendMessageError,
 )
 from whatsapp.engine.binding import client as neonize_client
+from whatsapp.engine.failures import outcome_of
 from whatsapp.engine.journal import Journal
 from whatsapp.engine.ledger import Ignored
 
@@ -58,9 +59,6 @@ GATES: Final = frozenset(
 
 #: How long the device counts as online after somebody here has looked or typed. WhatsApp mutes the phone meanwhile.
 PRESENT_SECONDS: Final = 20.0
-
-#: whatsmeow says so when there was no socket to write the message to, however far it had come before that.
-_NEVER_WRITTEN: Final = ("websocket not connected", "frame socket is closed")
 
 _log_line: Final = neonize_client.log_whatsmeow
 
@@ -254,7 +252,7 @@ class LinkedDevice:
         )
 
     def _failed(self, order: port.SendText, detail: str) -> port.SendFinished:
-        return port.SendFinished(order.message_id, _outcome(detail), detail=detail, secret=order.secret.hex())
+        return port.SendFinished(order.message_id, outcome_of(detail), detail=detail, secret=order.secret.hex())
 
     def react(self, order: port.SendReaction) -> None:
         """As `send`."""
@@ -271,7 +269,7 @@ class LinkedDevice:
         try:
             answer = self._client.send_message(_jid(order.to), _reaction(order))
         except SendMessageError as error:
-            return port.ReactionFinished(order.reaction_id, _outcome(str(error)), detail=str(error))
+            return port.ReactionFinished(order.reaction_id, outcome_of(str(error)), detail=str(error))
         return port.ReactionFinished(order.reaction_id, port.SendOutcome.ACKNOWLEDGED, at=float(answer.Timestamp))
 
     # -- who is there ------------------------------------------------------------------------------------------
@@ -324,15 +322,6 @@ def own_event(payload: bytes) -> port.EngineEvent:
 
 _named: Final = msgspec.json.Decoder(tuple[str, msgspec.Raw])
 _own_decoders: Final = {cls.__name__: msgspec.json.Decoder(cls) for cls in typing.get_args(OwnEvent)}
-
-
-def _outcome(detail: str) -> port.SendOutcome:
-    """What the words of a failed send prove; the store may know more (`engine.evidence`)."""
-    if "server returned error" in detail or "no LID found" in detail:
-        return port.SendOutcome.REFUSED
-    if any(words in detail for words in _NEVER_WRITTEN):
-        return port.SendOutcome.NOT_SENT
-    return port.SendOutcome.UNCONFIRMED
 
 
 def _reaction(order: port.SendReaction) -> Message:

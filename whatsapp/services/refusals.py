@@ -1,5 +1,6 @@
 """What WhatsApp's refusals of a text mean: stable codes, sentences for people, and what to do about each. Pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,9 @@ class Refusal:
 NOT_ON_WHATSAPP: Final = Refusal("not_on_whatsapp")
 UNKNOWN: Final = Refusal("refused")
 
+#: Said of a message, or of a question that has to be answered before there can be one.
+_NUMBER: Final = re.compile(r"(?:server returned error|info query returned status) ([0-9]{1,20})")
+
 #: By the number that WhatsApp's server answers a message with. 463: the account may not reach out to new people for
 #: some time; 475: it has used up its new chats. Both leave conversations alone that other people have begun.
 _BY_NUMBER: Final[dict[str, Refusal]] = {
@@ -34,11 +38,10 @@ def refusal_of(detail: str) -> Refusal:
     """From the engine's words; a number without a name of its own becomes `whatsapp_<number>`."""
     if "no LID found" in detail:
         return NOT_ON_WHATSAPP
-    words = detail.rsplit("server returned error ", 1)
-    number = words[-1].split()[0].rstrip(":") if len(words) == 2 and words[-1].split() else ""
-    if not number.isdigit():
+    found = _NUMBER.search(detail)
+    if found is None:
         return UNKNOWN
-    return _BY_NUMBER.get(number) or Refusal(f"whatsapp_{number[:20]}")
+    return _BY_NUMBER.get(found[1]) or Refusal(f"whatsapp_{found[1]}")
 
 
 #: Why a text failed or is not confirmed, by its code.

@@ -446,6 +446,31 @@ def test_of_texts_sent_while_one_cut_follows_another_none_arrives_twice_and_none
     assert all(text in arrived or ends[text] == MessageStatus.UNCONFIRMED for text in texts)
 
 
+def test_a_text_whose_second_try_is_never_answered_does_not_hold_up_those_behind_it(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine waits without end for the answer to what it wrote again after a cut, and sends nothing meanwhile."""
+    monkeypatch.setattr(patience, "STUCK_SECONDS", 1.0)
+    shop, bob = harbour.phone("Shop"), harbour.phone("Bob")
+    session_id = harbour.linked(shop)
+    harbour.wa.faults.hold_message_acks = True
+    held = harbour.sends(session_id, bob, "Did this arrive?")
+    eventually(lambda: _tries(harbour) == 1, what="the first try is there")
+    harbour.wa.drop(shop)
+    eventually(lambda: _tries(harbour) == 2, what="the second try is there")
+    harbour.wa.faults.hold_message_acks = False
+
+    harbour.becomes(harbour.sends(session_id, bob, "One more"), MessageStatus.DELIVERED)
+
+    row = harbour.becomes(held, MessageStatus.UNCONFIRMED)
+    assert [node.text("id") for node in harbour.wa.watch.said("in", "message")][:2] == [row.wa_id, row.wa_id]
+    assert "connected>connecting:not_answering" in harbour.history(session_id)
+
+
+def _tries(harbour: Harbour) -> int:
+    return len(harbour.wa.watch.said("in", "message"))
+
+
 def test_a_half_open_connection_is_seen_within_a_minute_and_made_anew(
     harbour: Harbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """What the worker's own picture of a session takes from its engine's words: who is connected, and what to wait for."""
 
+import time
 from collections.abc import Iterable
 
 from whatsapp.engine import port
@@ -51,6 +52,8 @@ def _notice_connection(owned: Owned, event: port.EngineEvent) -> None:
 
 
 def _notice_work(owned: Owned, event: port.EngineEvent) -> None:
+    if isinstance(event, port.SendFinished | port.ReactionFinished):
+        owned.answered_at = time.monotonic()
     match event:
         case port.ChallengeIssued(kind="qr", seconds=seconds):
             owned.wait_at_most(seconds + patience.CODE_SLACK_SECONDS)

@@ -11,6 +11,7 @@ from fleet.leases import Lease
 from fleet.models import Placement
 from fleet.states import State, Wanted
 from tenants.models import Company
+from whatsapp.worker import patience
 from whatsapp.worker.attention import Attention
 from whatsapp.worker.decide import Seen
 from whatsapp.worker.window import Window
@@ -51,6 +52,8 @@ class Owned:
     code_asked_at: datetime | None = None
     #: Messages handed to the engine that have not come back, with when they were (monotonic).
     in_flight: dict[str, float] = field(default_factory=dict)
+    #: When the engine last came back with any (monotonic).
+    answered_at: float = 0.0
     window: Window = field(default_factory=Window)
     #: The last time, there were more to send than could be handed over.
     has_more: bool = False
@@ -95,9 +98,17 @@ class Owned:
     @property
     def is_overdue(self) -> bool:
         """Whether the engine has been silent for too long. What it said and we have not come to yet is no silence."""
-        if self.deadline is None or time.monotonic() <= self.deadline:
+        now = time.monotonic()
+        is_late = self.deadline is not None and now > self.deadline
+        if not is_late and not self._is_stuck(now):
             return False
         return self.host is None or not self.host.has_news_of(self.session_id)
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether the engine has had something to send over a good connection, and came back with nothing for long."""
+        if not self.in_flight or not self.is_connected:
+            return False
+        return now - max(self.answered_at, min(self.in_flight.values())) > patience.STUCK_SECONDS
 
     def hears(self) -> None:
         """A word of its host."""

@@ -23,6 +23,10 @@ CODE_SLACK_SECONDS: Final = 15.0
 IN_FLIGHT: Final = 10
 MOST_IN_FLIGHT: Final = 40
 WINDOW_SECONDS: Final = 2.0
+#: The longest that an engine can take for one text, when it answers at all: its questions before and the text have 75 s
+#: each, and may be repeated. It waits without end for the answer to a text that it wrote once more after a cut, and
+#: sends nothing meanwhile.
+STUCK_SECONDS: Final = 300.0
 #: Each may wait for 75 s (docs/engine.md) behind others, which are few where answers are slow; what has none by then
 #: may have none ever.
 ANSWER_SECONDS: Final = 75.0 * IN_FLIGHT + 60.0

@@ -42,4 +42,5 @@ class Watch:
 
     def said(self, way: str, tag: str) -> list[Node]:
         """The stanzas of one kind, oldest first."""
-        return [seen.node for seen in self.log if seen.way == way and seen.node.tag == tag]
+        # Copied in one go: whoever asks may be in another thread.
+        return [seen.node for seen in list(self.log) if seen.way == way and seen.node.tag == tag]

@@ -55,7 +55,8 @@ class WorkerThread:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         identity = take_identity(self._state_dir)
-        engine = self._engine or ProcessEngine(self._state_dir, warm=1)
+        # No host in reserve: it would be started for every test, and used by hardly any.
+        engine = self._engine or ProcessEngine(self._state_dir, warm=0)
         self.worker = Worker(engine=engine, state_dir=self._state_dir, identity=identity, limits=self._limits)
         try:
             await self.worker.run(self._stop)

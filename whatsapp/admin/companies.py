@@ -1,7 +1,6 @@
 """Operators' view of companies: made, suspended and given plans through the services, never deleted."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -20,7 +19,7 @@ from accounts.models import Membership, Role
 from accounts.services import companies
 from fleet.models import Placement
 from fleet.states import State
-from tenants.companies import checked_currency
+from tenants.companies import checked_currency, known_timezones
 from tenants.context import run_in
 from tenants.domains import checked_domain
 from tenants.models import Company, Domain
@@ -44,7 +43,7 @@ class CompanyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
     language = forms.ChoiceField(label=_("language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
     timezone = forms.ChoiceField(
         label=_("time zone"),
-        choices=[(name, name) for name in sorted(available_timezones())],
+        choices=lambda: [(name, name) for name in sorted(known_timezones())],
         initial="UTC",
         widget=UnfoldAdminSelectWidget,
     )

@@ -5,7 +5,7 @@ from playwright.sync_api import Page
 
 from tenants.models import Company
 from tests.browser import PHONE, Browsers, aside, log_in, needs_chromium
-from tests.pages.test_every_page_browser import COLOURS, serious
+from tests.pages.test_every_page_browser import serious, serious_in_the_dark
 from tests.people import Person
 from tests.test_strangers import ROUTES, Scene, acmes_things, in_office
 from tests.wharf.test_words import operators_things
@@ -50,7 +50,5 @@ def test_nobody_is_kept_out_of_the_admin(
         page.wait_for_function("[...document.querySelectorAll('select.admin-autocomplete')].every(e => e.nextSibling)")
         assert serious(page) == [], address
         if seen <= IN_THE_DARK:
-            page.emulate_media(color_scheme="dark")
-            assert serious(page, COLOURS) == [], address
-            page.emulate_media(color_scheme="light")
+            assert serious_in_the_dark(page) == [], address
     assert seen > 5

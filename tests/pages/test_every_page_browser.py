@@ -58,7 +58,9 @@ COLOURS: Final = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
 
 def serious(page: Page, options: dict[str, Any] = DEFAULT_OPTIONS) -> list[str]:
     """What axe finds that stops somebody, with where it is."""
-    found = Axe().run(page, options=options).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("options => axe.run(options)", options)["violations"]
     bad = [each for each in found if each["impact"] in ("serious", "critical")]
     return [f"{each['id']}: {node['html'][:160]} {node['failureSummary']}" for each in bad for node in each["nodes"]]
 
@@ -77,26 +79,33 @@ def weighs(page: Page, address: str) -> tuple[int, int]:
     return response.status, sum(each.request.sizes()["responseBodySize"] for each in loaded if each.ok)
 
 
-@pytest.mark.parametrize(
-    ("scheme", "language", "rules"), [("light", "ru-RU", DEFAULT_OPTIONS), ("dark", "en-US", COLOURS)]
-)
+def serious_in_the_dark(page: Page) -> list[str]:
+    page.emulate_media(color_scheme="dark")
+    found = serious(page, COLOURS)
+    page.emulate_media(color_scheme="light")
+    return found
+
+
+@pytest.mark.parametrize("language", ["ru-RU", "en-US"])
 def test_nobody_is_kept_out_of_any_page(
-    browsers: Browsers, acme: Company, globex: Company, acme_admin: Person, scheme: str, language: str, rules: Any
+    browsers: Browsers, acme: Company, globex: Company, acme_admin: Person, language: str
 ) -> None:
+    """Axe's rules know no language: they are asked once."""
     scene = aside(Scene.set, acme, globex)
     long = text("https://example.test/" + "a-very-long-word" * 20)
     brought = [bringing(PHOTO, "image", "Look"), bringing(BILL, "document"), bringing(VOICE, "audio")]
     aside(run_in, acme, scene.desk.tell, long, *(replace(each, peer=BOB, sender=BOB) for each in brought))
-    page = browsers.page(size=NARROW, color_scheme=scheme, reduced_motion="reduce", language=language)
+    page = browsers.page(size=NARROW, color_scheme="light", reduced_motion="reduce", language=language)
     log_in(page, acme_admin)
     for address in addresses(scene):
         status, weight = weighs(page, address)
         assert status < 400, f"{address}: if it needs an id, say one in `addresses`"
         expect(page.locator("main").first).to_be_visible()
-        assert serious(page, rules) == [], address
         assert overflow(page) <= 0, address
         assert squeezed(page) == [], address
         assert weight < MOST_BYTES, address
+        if language == "ru-RU":
+            assert serious(page) + serious_in_the_dark(page) == [], address
 
 
 def test_nobody_is_kept_out_of_linking(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:

@@ -197,3 +197,13 @@ def becomes(page: Page, fact: Callable[[], Any]) -> None:
 def overflow(page: Page) -> int:
     """By how many pixels the page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def fits(page: Page) -> bool:
+    """On a phone and on a desk."""
+    return all(_overflow_at(page, size) <= 0 for size in (PHONE, DESKTOP))
+
+
+def _overflow_at(page: Page, size: tuple[int, int]) -> int:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    return overflow(page)

@@ -60,6 +60,7 @@ def test_a_refusal_is_one(detail: str) -> None:
     [
         ("the store doesn't contain a device JID: not logged in", SendOutcome.NOT_SENT),
         ("the engine does not know such a message", SendOutcome.REFUSED),
+        ("timed out waiting for message send response", SendOutcome.REFUSED),
     ],
 )
 def test_what_is_known_not_to_have_left_is_sent_again_only_when_a_connection_was_missing(

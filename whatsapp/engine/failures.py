@@ -21,9 +21,10 @@ _NOT_WRITTEN: Final = re.compile(
     r"failed to send message node: (websocket not connected|frame socket is closed|failed to write msg: )"
 )
 
-#: For want of a connection, and not because the engine or WhatsApp would not have it.
+#: For want of a connection, and not because the engine or WhatsApp would not have it. A message that waited for its own
+#: answer is not among them: it would be sent twice if the store had failed to keep its secret.
 _NO_CONNECTION: Final = re.compile(
-    r"not connected|not logged in|websocket|frame socket is closed|failed to write msg|timed out"
+    r"not connected|not logged in|websocket|frame socket is closed|failed to write msg|info query timed out"
 )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from whatsapp.engine.failures import outcome_before_leaving, outcome_of
+from whatsapp.engine.failures import outcome_of, outcome_without_a_trace
 from whatsapp.engine.port import SendOutcome
 
 PIPE = "failed to write msg: failed to write frame: failed to flush: write tcp [::1]:1->[::1]:2: write: broken pipe"
@@ -60,10 +60,20 @@ def test_a_refusal_is_one(detail: str) -> None:
     [
         ("the store doesn't contain a device JID: not logged in", SendOutcome.NOT_SENT),
         ("the engine does not know such a message", SendOutcome.REFUSED),
-        ("timed out waiting for message send response", SendOutcome.REFUSED),
     ],
 )
-def test_what_is_known_not_to_have_left_is_sent_again_only_when_a_connection_was_missing(
-    detail: str, outcome: SendOutcome
-) -> None:
-    assert outcome_before_leaving(detail) == outcome
+def test_what_left_no_trace_is_sent_again_only_when_a_connection_was_missing(detail: str, outcome: SendOutcome) -> None:
+    assert outcome_without_a_trace(detail) == outcome
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "timed out waiting for message send response",
+        "websocket disconnected before message send returned response",
+        "websocket disconnected before message send (retry) returned response",
+    ],
+)
+def test_what_waited_for_its_answer_may_have_arrived_though_it_left_no_trace(detail: str) -> None:
+    """The engine only warns when it cannot store the secret of a message, and sends it all the same."""
+    assert outcome_without_a_trace(detail) == SendOutcome.UNCONFIRMED

@@ -14,7 +14,7 @@ from typing import Final
 
 from whatsapp.engine import device_store, port
 from whatsapp.engine.bounds import MAX_NAME, clean
-from whatsapp.engine.failures import outcome_before_leaving
+from whatsapp.engine.failures import outcome_without_a_trace
 
 #: How far a store has come is looked at so often. What stood there at one look has been told by the next.
 LOOK_SECONDS: Final = 60.0
@@ -98,6 +98,5 @@ def _finished(event: port.SendFinished, sent_id: str | None) -> port.SendFinishe
     """An outcome that the engine left open ends as what the store proves; it stays open when nothing does."""
     outcome = event.outcome
     if sent_id == "" and outcome == port.SendOutcome.UNCONFIRMED:
-        # The secret is stored just before the message leaves.
-        outcome = outcome_before_leaving(event.detail)
+        outcome = outcome_without_a_trace(event.detail)
     return replace(event, outcome=outcome, wa_id=sent_id or "", secret="")

@@ -21,8 +21,10 @@ _NOT_WRITTEN: Final = re.compile(
     r"failed to send message node: (websocket not connected|frame socket is closed|failed to write msg: )"
 )
 
-#: For want of a connection, and not because the engine or WhatsApp would not have it. A message that waited for its own
-#: answer is not among them: it would be sent twice if the store had failed to keep its secret.
+#: It was written: "timed out waiting for message send response", "websocket disconnected before message send …".
+_WAITING: Final = "message send"
+
+#: For want of a connection, and not because the engine or WhatsApp would not have it.
 _NO_CONNECTION: Final = re.compile(
     r"not connected|not logged in|websocket|frame socket is closed|failed to write msg|info query timed out"
 )
@@ -35,6 +37,14 @@ def outcome_of(detail: str) -> SendOutcome:
     if _NOT_WRITTEN.match(detail):
         return SendOutcome.NOT_SENT
     return outcome_before_leaving(detail) if _PREPARING.match(detail) else SendOutcome.UNCONFIRMED
+
+
+def outcome_without_a_trace(detail: str) -> SendOutcome:
+    """Of a message whose secret is not in the store, where it is put just before the message leaves.
+
+    The engine goes on when it cannot put it there, so what it says of an answer counts for more.
+    """
+    return SendOutcome.UNCONFIRMED if _WAITING in detail else outcome_before_leaving(detail)
 
 
 def outcome_before_leaving(detail: str) -> SendOutcome:

@@ -3,6 +3,8 @@
  * now: whoever hears it asks the server again. While the socket is down, everybody is told to ask every few seconds.
  */
 
+import { whenReleased } from "./press.js";
+
 const PATIENCE = 30_000;
 /** Seconds between two questions without a socket, unless a part of the page is in more of a hurry. */
 const POLL = 5;
@@ -25,6 +27,7 @@ let answered = 0;
 let retry = 0;
 let poll = 0;
 let grace = 0;
+let noted = "";
 
 /** Call `listener(topic, sessionId, message)` for every change; the topic "everything" is about all of them. */
 export function hear(listener) {
@@ -120,8 +123,11 @@ function ping() {
   }, 10_000);
 }
 
-function note(text) {
+/** It stands above everything, and moves all of it. */
+async function note(text) {
+  noted = text;
+  await whenReleased();
   const line = document.getElementById("live-note");
-  line.hidden = !text;
-  line.textContent = text;
+  line.hidden = !noted;
+  line.textContent = noted;
 }

@@ -107,6 +107,7 @@ class Part {
       console.debug(error);
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.refresh(), RETRY);
+      await whenReleased();
       this.#isInTrouble(true);
     } finally {
       this.#isAsking = false;

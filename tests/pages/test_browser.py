@@ -12,6 +12,7 @@ from fleet.reasons import Reason
 from fleet.states import State, Wanted
 from sandbox.world.phone import Phone
 from tests.browser import Browsers, aside, becomes, log_in, needs_chromium
+from tests.clocks import stop_the_clock
 from tests.jpegs import picture
 from tests.pages.conftest import Desk
 from tests.people import Person
@@ -23,6 +24,7 @@ from whatsapp.services import news, transitions
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 CARD = "li.session"
+NEWS = "Are you still there?"
 
 
 def creates_a_sandbox_session(page: Page, name: str) -> str:
@@ -389,14 +391,9 @@ def test_who_presses_on_a_chat_opens_it_whatever_comes_meanwhile(
     browsers: Browsers, desk: Desk, acme_admin: Person
 ) -> None:
     page = browsers.logged_in(acme_admin)
-    page.goto(desk.at("/chats"))
-    page.locator("#chats a.chat").hover()
+    press_on_the_chat(page, desk)
+    hear_of_news(page, desk)
 
-    page.mouse.down()
-    aside(desk.says, "Are you still there?")
-    with page.expect_response("**part=list*") as asked:
-        page.evaluate("document.getElementById('chats').dispatchEvent(new Event('stale'))")
-    asked.value.finished()
     page.mouse.up()
 
     page.wait_for_url(f"**/chats/{desk.chat.pk}")
@@ -406,14 +403,47 @@ def test_a_press_that_never_ends_keeps_the_news_for_a_moment_only(
     browsers: Browsers, desk: Desk, acme_admin: Person
 ) -> None:
     page = browsers.logged_in(acme_admin)
+    press_on_the_chat(page, desk)
+    hear_of_news(page, desk)
+    chat = page.locator("#chats a.chat")
+    page.clock.run_for(2_900)
+    expect(chat).not_to_contain_text(NEWS)
+
+    page.clock.run_for(200)
+
+    expect(chat).to_contain_text(NEWS)
+
+
+def test_nothing_moves_under_a_press_when_the_connection_goes(
+    browsers: Browsers, desk: Desk, acme_admin: Person
+) -> None:
+    page = browsers.logged_in(acme_admin)
+    note = page.locator("#live-note")
+    press_on_the_chat(page, desk)
+
+    page.clock.run_for(2_500)
+    expect(note).to_be_hidden()
+    page.mouse.up()
+    page.wait_for_url(f"**/chats/{desk.chat.pk}")
+
+    page.clock.run_for(2_500)
+    expect(note).to_be_visible()
+
+
+def press_on_the_chat(page: Page, desk: Desk) -> None:
+    """And keep it pressed: by a clock that stands, and where no socket tells of news, so that they come when we say."""
+    page.route_web_socket("**/ws/whatsapp/", lambda socket: socket.close())
+    stop_the_clock(page)
     page.goto(desk.at("/chats"))
     page.locator("#chats a.chat").hover()
-
     page.mouse.down()
-    aside(desk.says, "Are you still there?")
-    page.evaluate("document.getElementById('chats').dispatchEvent(new Event('stale'))")
 
-    expect(page.locator("#chats a.chat")).to_contain_text("Are you still there?", timeout=20_000)
+
+def hear_of_news(page: Page, desk: Desk) -> None:
+    aside(desk.says, NEWS)
+    with page.expect_response("**part=list*") as asked:
+        page.evaluate("document.getElementById('chats').dispatchEvent(new Event('stale'))")
+    asked.value.finished()
 
 
 def test_what_is_opened_stays_open_when_it_is_drawn_anew(browsers: Browsers, desk: Desk, acme_admin: Person) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from sandbox.thread import SandboxThread
 from sandbox.world.phone import Phone
+from tests.clocks import stop_the_clock
 from tests.jpegs import picture
 from tests.sandbox.driver import Program, until
 
@@ -123,6 +124,7 @@ def test_who_presses_a_button_has_clicked_it_whatever_happens_meanwhile(
 ) -> None:
     ana, ben = someone("Ana"), someone("Ben")
     wa.send_text(ben, ana, "Hello")
+    stop_the_clock(page)  # a machine may be slower than any press
     page.goto(f"{wa.url}/#/{ana.number}")
     question = page.locator(".bubble", has_text="Hello")
     question.get_by_label("React").click()
@@ -133,6 +135,7 @@ def test_who_presses_a_button_has_clicked_it_whatever_happens_meanwhile(
         wa.send_text(ben, ana, "Are you there?")
     asked.value.finished()
     page.mouse.up()
+    page.clock.resume()
 
     expect(question.locator(".reaction")).to_have_text("👍")
     expect(page.locator(".bubble", has_text="Are you there?")).to_be_visible()

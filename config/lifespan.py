@@ -6,6 +6,7 @@ from asgiref.sync import sync_to_async
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
 from django.db import connections
 
+from wharf import ending
 from wharf.readiness import get_ready
 
 
@@ -13,6 +14,7 @@ async def lifespan(receive: ASGIReceiveCallable, send: ASGISendCallable, at_end:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            ending.listen()
             await sync_to_async(get_ready)()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":

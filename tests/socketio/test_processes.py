@@ -5,12 +5,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import redis
+from django.conf import settings
 from django.db import connection
 
 from config.stack.plan import FRAMES
@@ -20,6 +23,7 @@ from tests.socketio.conftest import NEEDS_CLIENTS, Connect
 from tests.socketio.scene import Scene
 from tests.waiting import eventually
 from tests.whatsapp.desk import text
+from whatsapp.live import log_channel
 
 pytestmark = [NEEDS_CLIENTS, pytest.mark.django_db(transaction=True)]
 
@@ -109,6 +113,25 @@ def test_a_process_that_is_asked_to_stop_lets_its_connections_go(
     assert web.ends() in (0, -signal.SIGTERM)
     assert "exceeded" not in web.log(), web.log()
     assert "Traceback" not in web.log(), web.log()
+
+
+def test_who_waits_for_events_is_answered_when_the_process_is_asked_to_stop(start: Start, acme_admin: Person) -> None:
+    web = start()
+    address, signed = f"{web.url}/api/whatsapp/events", {"Authorization": f"Bearer {acme_admin.token}"}
+    with httpx.Client(headers=signed, trust_env=False, timeout=60) as client, ThreadPoolExecutor() as aside:
+        waiting = aside.submit(client.get, address, params={"after": "now", "wait": 30})
+        eventually(lambda: is_heard(log_channel(acme_admin.company.schema_name)), what="somebody waits")
+        web.is_asked_to_stop()
+        answer = waiting.result()
+
+    assert (answer.status_code, answer.json()["data"]["events"]) == (200, [])
+    assert web.ends() in (0, -signal.SIGTERM)
+    assert "exceeded" not in web.log(), web.log()
+
+
+def is_heard(channel: str) -> bool:
+    with redis.Redis.from_url(settings.REDIS_URL) as valkey:
+        return bool(valkey.pubsub_numsub(channel)[0][1])
 
 
 def test_no_token_and_no_text_is_logged(connect: Connect, start: Start, scene: Scene, acme_admin: Person) -> None:

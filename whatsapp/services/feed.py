@@ -18,6 +18,7 @@ from django.utils import timezone
 from accounts.errors import AdminsOnly
 from accounts.permissions import Actor, Permission
 from tenants.models import Company
+from wharf import ending
 from whatsapp.catalogue import KINDS, Audience
 from whatsapp.errors import CursorAhead, CursorTooOld, EventNotKept
 from whatsapp.live import Ear
@@ -99,10 +100,13 @@ def _checked(after: int, last: int) -> int:
 
 
 def wait_for_news(company: Company, after: int, *, seconds: float) -> None:
-    """Until something was committed after `after`; holds no database connection meanwhile."""
+    """Until something was committed after `after`, or this process is to end.
+
+    Holds no database connection meanwhile.
+    """
     end = time.monotonic() + seconds
     with closing(Ear(company)) as ear:
-        while top() <= after and (left := end - time.monotonic()) > 0:
+        while not ending.is_near() and top() <= after and (left := end - time.monotonic()) > 0:
             if not connection.in_atomic_block:
                 connection.close()
             ear.wait(min(left, LOOK_SECONDS))

@@ -12,7 +12,6 @@ from fleet.models import Network, Placement
 from fleet.states import State
 from tenants.context import run_in
 from tenants.models import Company
-from tests.waiting import eventually
 from tests.whatsapp.harbour import Harbour, WorkerThread, _numbers
 from whatsapp.engine import device_store
 from whatsapp.engine.fake import FakeEngine
@@ -46,7 +45,6 @@ class Dock(Harbour):
         wanted = Limits(**{"capacity": 50, "sessions_per_host": 10, "hold_back": 0, **limits})
         thread = WorkerThread(at or self.state_dir, self.engine, wanted).start()
         self.workers.append(thread)
-        eventually(lambda: thread.worker and thread.worker._row, what="the worker is known")
         return thread
 
     # -- sessions --------------------------------------------------------------------------------------------------

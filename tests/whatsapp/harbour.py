@@ -46,7 +46,7 @@ class WorkerThread:
 
     def start(self) -> "WorkerThread":
         self._thread.start()
-        eventually(lambda: self.worker, what="the worker is there")
+        eventually(lambda: self.worker and self.worker._row, what="the worker is known")
         return self
 
     def _main(self) -> None:

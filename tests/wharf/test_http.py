@@ -139,7 +139,7 @@ async def test_its_connection_is_back_in_the_pool_when_it_is_answered(client: ht
 
     for _ in range(5):
         await client.get("/where/")
-        eventually(lambda: in_use() == before, what="nobody holds it")
+        eventually(lambda: in_use() <= before, what="nobody holds it")
 
 
 async def test_what_fails_is_answered_and_gives_its_connection_back(client: httpx.AsyncClient) -> None:
@@ -147,7 +147,7 @@ async def test_what_fails_is_answered_and_gives_its_connection_back(client: http
 
     assert (await client.get("/breaks/")).status_code == 500
 
-    eventually(lambda: in_use() == before, what="nobody holds it")
+    eventually(lambda: in_use() <= before, what="nobody holds it")
 
 
 async def test_what_one_says_of_itself_is_not_said_of_the_next_in_the_same_thread(client: httpx.AsyncClient) -> None:
@@ -238,7 +238,7 @@ async def test_a_streamed_answer_holds_no_connection_and_ends_when_its_reader_le
     caller = await asking(http, "/numbers/", b"to=1000000000")
     for _ in range(3):
         await caller.receive_output(PATIENCE)
-    eventually(lambda: in_use() == before, what="nobody holds it")
+    eventually(lambda: in_use() <= before, what="nobody holds it")
 
     await caller.send_input({"type": "http.disconnect"})
     await over(caller)

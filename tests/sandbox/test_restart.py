@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -168,18 +168,15 @@ def test_an_unlinked_device_stays_unlinked_after_a_restart(sandbox: SandboxProce
 def test_it_says_where_it_is_and_ends_when_told(tmp_path: Path, number: int) -> None:
     process = SandboxProcess(tmp_path)
     assert process.greeting == f"Sandbox (not WhatsApp) ready at http://127.0.0.1:{process.port}/\n"
-    poll = threading.Thread(target=_wait_for_events, args=[process])
-    poll.start()
+    poll = HTTPConnection("127.0.0.1", process.port)
+    poll.request("GET", "/events?wait=30")
+    process.api.get("/events")  # who is answered came after it, so that one is held
 
     assert process.stop(number) == 0
 
-    poll.join()
+    assert poll.getresponse().status == 200
+    poll.close()
     process.close()
-
-
-def _wait_for_events(process: SandboxProcess) -> None:
-    with contextlib.suppress(httpx.RemoteProtocolError):  # a poll that comes while it ends is not answered
-        process.api.get("/events", params={"wait": 30})
 
 
 def test_a_taken_port_is_one_sentence_and_a_code(sandbox: SandboxProcess, tmp_path: Path) -> None:

@@ -105,9 +105,9 @@ class Part {
     } catch (error) {
       // With a socket nobody else might ask again: what has changed is told once.
       console.debug(error);
+      await whenReleased();
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.refresh(), RETRY);
-      await whenReleased();
       this.#isInTrouble(true);
     } finally {
       this.#isAsking = false;
